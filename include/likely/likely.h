@@ -1,0 +1,10 @@
+/* likely: learn a probability distribution from data, then ask it anything. The one header a user includes. */
+#ifndef LIKELY_LIKELY_H
+#define LIKELY_LIKELY_H
+
+#include <likely/context.h>
+#include <likely/model.h>
+#include <likely/registry.h>
+#include <likely/table.h>
+
+#endif

@@ -1,0 +1,226 @@
+/* Models: fit a distribution to a table, keep it in a file, ask it. Densities are in nats and in the data's units. */
+#ifndef LIKELY_MODEL_H
+#define LIKELY_MODEL_H
+
+#include <likely/context.h>
+#include <likely/registry.h>
+#include <likely/table.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A fitted distribution over named columns (its features). Immutable; may be shared between contexts. */
+typedef struct lk_model lk_model;
+
+/** One parameter of a method by name, as text; a list of them ends with a NULL name. */
+typedef struct lk_setting {
+    const char *name;  /**< as in lk_parameter.name */
+    const char *value; /**< as on the command line */
+} lk_setting;
+
+/** How a model is fitted. Set `size` to sizeof(lk_fit_options); zero elsewhere means the default. */
+typedef struct lk_fit_options {
+    size_t size;                /**< sizeof(lk_fit_options) */
+    const lk_setting *settings; /**< the method's parameters, ended by a NULL name; NULL = all defaults */
+    const lk_roles *roles;      /**< which columns play which part; NULL = every numeric column is a feature */
+    const char *transform;      /**< comma-separated, applied in order to every feature, or as name:column to one:
+                                   standardize, log, logit, sqrt, asinh; NULL = none. Its Jacobian enters densities */
+    const lk_model *start;      /**< warm start from a model of the same method and features; borrowed; NULL = none */
+    double holdout;             /**< share of rows, within (0, 1), held out to report their likelihood; 0 = none */
+    int64_t folds;              /**< number of cross-validation folds, at least 2, that report likelihood; 0 = none */
+    int64_t seed;               /**< non-negative seed of every random choice; the default 0 is as good as any */
+} lk_fit_options;
+
+/** Fits a distribution to the rows of a table. A fit that did not converge or is degenerate still gives a model; ask
+ * lk_model_trusted().
+ * @param context a context.
+ * @param method a method's name ("gmm"); NULL = the first of the registry.
+ * @param table the rows; on disk or in memory, the result is the same bits, on any number of threads.
+ * @param options NULL for all defaults.
+ * @param out receives the model; free it by lk_model_free().
+ * Errors: LK_ERROR_ARGUMENT (a setting that is not known or out of range), LK_ERROR_DATA (naming row and column),
+ * LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.
+ * Cost: the method's; some passes over the table in blocks. */
+LK_API LK_NODISCARD lk_status lk_model_fit(lk_context *context, const char *method, const lk_table *table,
+                                           const lk_fit_options *options, lk_model **out);
+
+/** Builds a model from given parameters instead of data.
+ * @param context a context.
+ * @param method a method's name; NULL = the first of the registry.
+ * @param json the parameters; for gmm an object with weights (K), means (K x d) and covariances (K x d x d, or K x d
+ * for diag, K for spherical, d x d for tied), optionally columns (d names) and covariance (the type's name).
+ * @param settings as in lk_fit_options; may be NULL.
+ * @param out receives the model; free it by lk_model_free().
+ * Errors: LK_ERROR_FORMAT (the offending key), LK_ERROR_DATA (not positive definite: which component), LK_ERROR_MEMORY.
+ * Cost: one factorization a component. */
+LK_API LK_NODISCARD lk_status lk_model_build(lk_context *context, const char *method, const char *json,
+                                             const lk_setting *settings, lk_model **out);
+
+/** Frees a model.
+ * @param model NULL is fine. */
+LK_API void lk_model_free(lk_model *model);
+
+/** Writes a model file (safetensors layout) that appears whole or not at all. The bytes depend on the data, the method,
+ * its parameters and the seed alone.
+ * @param context a context.
+ * @param model a model.
+ * @param path a file; "-" is standard output.
+ * Errors: LK_ERROR_IO, LK_ERROR_MEMORY.
+ * Cost: linear in the model's size; one sync. */
+LK_API LK_NODISCARD lk_status lk_model_save(lk_context *context, const lk_model *model, const char *path);
+
+/** Reads a model file. Anything malformed is refused; nothing in it is executed.
+ * @param context a context.
+ * @param path a file; "-" is standard input.
+ * @param out receives the model; free it by lk_model_free().
+ * Errors: LK_ERROR_IO, LK_ERROR_FORMAT (what is wrong at which byte or key), LK_ERROR_MEMORY.
+ * Cost: linear in the file's size. */
+LK_API LK_NODISCARD lk_status lk_model_load(lk_context *context, const char *path, lk_model **out);
+
+/** All that is known about a model, as JSON: method, parameters, n, d, log_likelihood, bic, icl, aic, free_parameters,
+ * converged, iterations, degenerate, components, columns.
+ * @param context a context.
+ * @param model a model.
+ * @param out receives the text; give it back by lk_free().
+ * Errors: LK_ERROR_MEMORY.
+ * Cost: linear in the model's size. */
+LK_API LK_NODISCARD lk_status lk_model_info(lk_context *context, const lk_model *model, char **out);
+
+/** Whether a model's fit may be relied on.
+ * @param model a model.
+ * @return 1, or 0 if it did not converge or is degenerate; lk_model_info() says why. */
+LK_API int lk_model_trusted(const lk_model *model);
+
+/** The method that made a model.
+ * @param model a model.
+ * @return its static descriptor. */
+LK_API const lk_method *lk_model_method(const lk_model *model);
+
+/** The operations that a model offers, its own and derived.
+ * @param model a model.
+ * @return sum of lk_operation. */
+LK_API unsigned lk_model_operations(const lk_model *model);
+
+/** The number of features d.
+ * @param model a model.
+ * @return at least 1. */
+LK_API int64_t lk_model_dimension(const lk_model *model);
+
+/** The number of groups K that lk_model_responsibilities() tells apart.
+ * @param model a model.
+ * @return 0 if it has none. */
+LK_API int64_t lk_model_groups(const lk_model *model);
+
+/** The name of a feature.
+ * @param model a model.
+ * @param feature 0-based, below d.
+ * @return borrowed text. */
+LK_API const char *lk_model_feature(const lk_model *model, int64_t feature);
+
+/** Finds the columns of a table that hold a model's features: by name, or in order where none of the table's columns
+ * was named in its file and there are exactly d.
+ * @param context a context.
+ * @param model a model.
+ * @param table a table or the columns of a reader.
+ * @param out receives d 0-based positions.
+ * Errors: LK_ERROR_DATA, naming a feature that is missing or not numeric.
+ * Cost: d times the number of columns. */
+LK_API LK_NODISCARD lk_status lk_model_columns(lk_context *context, const lk_model *model, const lk_table *table,
+                                               int64_t *out);
+
+/** Log density of rows, in nats and the data's units. A row's value is the same bits alone or among others.
+ * @param context a context.
+ * @param model a model.
+ * @param x rows x d, row-major; a NaN makes the row's value NaN, so does no other row's.
+ * @param rows at least 0.
+ * @param out receives rows values; -inf outside the support.
+ * Errors: LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: gmm: rows x K x d^2 / 2 multiply-adds (full). */
+LK_API LK_NODISCARD lk_status lk_model_log_density(lk_context *context, const lk_model *model, const double *x,
+                                                   int64_t rows, double *out);
+
+/** Gradient of the log density with respect to the row.
+ * @param context a context.
+ * @param model a model.
+ * @param x rows x d, row-major.
+ * @param rows at least 0.
+ * @param out receives rows x d values, row-major, in nats a unit of each column.
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: about twice the log density's; d + 1 times where it is derived by differences. */
+LK_API LK_NODISCARD lk_status lk_model_score(lk_context *context, const lk_model *model, const double *x,
+                                             int64_t rows, double *out);
+
+/** Draws rows. Row i of a seed is the same draw whatever is drawn beside it.
+ * @param context a context.
+ * @param model a model.
+ * @param seed non-negative.
+ * @param first_row number of the first draw, from 0: a long sample may be drawn in pieces.
+ * @param rows at least 0.
+ * @param out receives rows x d values, row-major.
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: gmm: rows x d^2 / 2 multiply-adds. */
+LK_API LK_NODISCARD lk_status lk_model_sample(lk_context *context, const lk_model *model, int64_t seed,
+                                              int64_t first_row, int64_t rows, double *out);
+
+/** Posterior probabilities of the groups given each row.
+ * @param context a context.
+ * @param model a model with lk_model_groups() > 0.
+ * @param x rows x d, row-major.
+ * @param rows at least 0.
+ * @param out receives rows x K values, row-major; each row sums to 1.
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: as the log density. */
+LK_API LK_NODISCARD lk_status lk_model_responsibilities(lk_context *context, const lk_model *model, const double *x,
+                                                        int64_t rows, double *out);
+
+/** Marginal distribution functions: P(X_j <= x_j) for each feature by itself.
+ * @param context a context.
+ * @param model a model.
+ * @param x rows x d, row-major.
+ * @param rows at least 0.
+ * @param out receives rows x d values within [0, 1].
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: gmm: rows x K x d calls of the normal distribution function. */
+LK_API LK_NODISCARD lk_status lk_model_cdf(lk_context *context, const lk_model *model, const double *x, int64_t rows,
+                                           double *out);
+
+/** The distribution of some of the features, as a model of its own.
+ * @param context a context.
+ * @param model a model.
+ * @param features 0-based positions, distinct.
+ * @param count 1..d.
+ * @param out receives the model; free it by lk_model_free().
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT, LK_ERROR_MEMORY.
+ * Cost: one factorization a component. */
+LK_API LK_NODISCARD lk_status lk_model_marginal(lk_context *context, const lk_model *model, const int64_t *features,
+                                                int64_t count, lk_model **out);
+
+/** How well a model predicts rows. Set `size` to sizeof(lk_evaluation) before the call. */
+typedef struct lk_evaluation {
+    size_t size;              /**< sizeof(lk_evaluation) */
+    double rows;              /**< sum of weights */
+    double mean_log_density;  /**< nats a row */
+    double standard_error;    /**< of that mean; NaN for fewer than 2 rows */
+    double coverage_50;       /**< share of rows inside the model's own 50% highest-density region; NaN = no sampler */
+    double coverage_90;       /**< and inside its 90% region */
+    double *pit_ks;           /**< d values: Kolmogorov distance of u_j = P(X_j <= x_j) from uniform; NULL = none */
+    double *pit_mean;         /**< d values: mean of u_j, 1/2 where calibrated */
+    double *pit_sd;           /**< d values: standard deviation of u_j, .2887 where calibrated */
+} lk_evaluation;
+
+/** Evaluates a model on the rows of a table.
+ * @param context a context.
+ * @param model a model.
+ * @param table rows with the model's features.
+ * @param weight name of a weight column; NULL = none.
+ * @param out receives the result; its arrays are given back by lk_free() each.
+ * Errors: LK_ERROR_DATA, LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.
+ * Cost: one pass of the log density, and of the distribution functions where there are some; 10 000 draws. */
+LK_API LK_NODISCARD lk_status lk_model_evaluate(lk_context *context, const lk_model *model, const lk_table *table,
+                                                const char *weight, lk_evaluation *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

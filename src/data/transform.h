@@ -1,0 +1,29 @@
+/* Transforms of features before a fit, each with its inverse and Jacobian, so that densities stay in the data's own units. */
+#ifndef LIKELY_TRANSFORM_H
+#define LIKELY_TRANSFORM_H
+
+#include "core/core.h"
+
+/* For each feature a chain of steps: identity, standardize ((x - a) / b), log, logit, sqrt, asinh. Immutable once made. */
+typedef struct lki_transform lki_transform;
+struct lki_dataset;
+
+/* Parses "log,standardize" or "log:price,standardize:age" for d features of these names; standardize takes its weighted mean
+ * and standard deviation from the (still untransformed) dataset as the steps before it leave it. */
+lk_status lki_transform_new(lk_context *ctx, const char *text, const char *const *names, const struct lki_dataset *dataset,
+                            lki_transform **out) LK_NODISCARD;
+/* The same from what lki_transform_json() wrote (a model file). */
+lk_status lki_transform_parse(lk_context *ctx, const char *json, int64_t d, lki_transform **out) LK_NODISCARD;
+lk_status lki_transform_json(lk_context *ctx, const lki_transform *t, char **out) LK_NODISCARD;
+/* Those of some features only. */
+lk_status lki_transform_select(lk_context *ctx, const lki_transform *t, const int64_t *features, int64_t count, lki_transform **out) LK_NODISCARD;
+void lki_transform_free(lki_transform *t);
+
+/* z = t(x) for rows x d values (may be in place); values outside the domain become NaN and *bad (if not NULL) receives the
+ * first such index, else -1. log_jacobian (rows, may be NULL) receives sum_j log |dz_j/dx_j|. */
+void lki_transform_apply(const lki_transform *t, const double *x, int64_t rows, double *z, double *log_jacobian, int64_t *bad);
+void lki_transform_invert(const lki_transform *t, const double *z, int64_t rows, double *x);
+/* Turns a gradient in z (rows x d, in place) at x into that in x of log p(x) = log p_z(t(x)) + log |J|. */
+void lki_transform_gradient(const lki_transform *t, const double *x, int64_t rows, double *gradient);
+
+#endif

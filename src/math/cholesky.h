@@ -1,0 +1,20 @@
+/* The Cholesky family: factor, inverse factor, log determinant, condition; extended precision where it is needed. */
+#ifndef LIKELY_CHOLESKY_H
+#define LIKELY_CHOLESKY_H
+
+#include "core/core.h"
+
+/* What is known about a positive definite matrix A = L L'. */
+typedef struct lki_spd {
+    double log_determinant; /* of A */
+    double condition;       /* ratio of the extreme eigenvalues; inf if not positive definite */
+} lki_spd;
+
+/* Factors A (d x d, row-major, symmetric, both triangles given) and writes W = inverse(L) (d x d, lower triangle, zeros above),
+ * so that x' inverse(A) x = |W x|^2. Above condition 1e6 the factorization is done in double-double arithmetic. Returns 0, or
+ * the 1-based leading minor that is not positive. `work` holds 2 d x d doubles. L may be NULL, else receives the factor. */
+int64_t lki_spd_factor(int64_t d, const double *A, double *W, double *L, lki_spd *out, double *work);
+/* Eigenvalues (ascending) of a symmetric matrix; A is destroyed. Returns 0 or LAPACK's info. Vectors in A's rows if asked. */
+int64_t lki_symmetric_eigen(int64_t d, double *A, double *values, int vectors);
+
+#endif

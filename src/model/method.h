@@ -1,0 +1,84 @@
+/* What a family fills in: a method's descriptor with its fit, and the operations table of the model it makes. */
+#ifndef LIKELY_METHOD_H
+#define LIKELY_METHOD_H
+
+#include "core/core.h"
+#include "data/dataset.h"
+#include <jansson.h>
+#include <likely/model.h>
+
+/* A method's parameters, parsed and checked against its descriptor. */
+typedef struct lki_values lki_values;
+int64_t lki_value_integer(const lki_values *v, const char *name);
+double lki_value_real(const lki_values *v, const char *name);
+bool lki_value_flag(const lki_values *v, const char *name);
+const char *lki_value_text(const lki_values *v, const char *name);                   /* NULL if unset; for a choice too */
+bool lki_value_is_set(const lki_values *v, const char *name);                        /* given by the user, not the default */
+const int64_t *lki_value_list(const lki_values *v, const char *name, int64_t *count); /* of a range, ascending */
+bool lki_value_has(const lki_values *v, const char *name, const char *choice);       /* of choices */
+
+/* One tensor of a model file: float64, up to 3 dimensions. */
+typedef struct lki_tensor {
+    char name[32];
+    int rank;
+    int64_t shape[3];
+    double *values; /* owned by the model's state on save (borrowed), by the file on load */
+} lki_tensor;
+enum { LKI_TENSORS_MAX = 16 };
+
+/* A family's own part of a model: works in transformed units on rows x d arrays. Any function may be NULL but `free`, `save`
+ * and `load`; what is missing is derived in model/derive.c or refused. `state` is the family's. All are thread-safe on a const state;
+ * the model layer splits rows into blocks over threads and calls them with at most LKI_BLOCK_ROWS rows. */
+typedef struct lki_operations {
+    lk_status (*log_density)(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out);
+    lk_status (*score)(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out);
+    lk_status (*sample)(lk_context *ctx, const void *state, uint64_t seed, int64_t first_row, int64_t rows, double *out);
+    lk_status (*responsibilities)(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out);
+    lk_status (*cdf)(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out);
+    /* A new state over some features. */
+    lk_status (*marginal)(lk_context *ctx, const void *state, const int64_t *features, int64_t count, void **out);
+    int64_t (*groups)(const void *state);
+    /* Adds the family's entries (components, ...) to the info object. */
+    lk_status (*info)(lk_context *ctx, const void *state, json_t *info);
+    /* Up to LKI_TENSORS_MAX tensors that hold the state whole; values borrowed from the state. */
+    lk_status (*save)(lk_context *ctx, const void *state, lki_tensor *tensors, int *count);
+    /* The state from tensors and parsed parameters of a file; everything is checked (shapes, finite, positive definite). */
+    lk_status (*load)(lk_context *ctx, const lki_values *values, int64_t d, const lki_tensor *tensors, int count, void **out);
+    void (*free)(const lki_memory *memory, void *state);
+} lki_operations;
+
+/* What a fit tells beside its state; kept in the model file, shown by info. NaN and -1 mean not known. */
+typedef struct lki_report {
+    double n;               /* sum of weights */
+    double log_likelihood;  /* nats, in the transformed units (the model layer adds the Jacobian) */
+    double free_parameters;
+    double entropy;         /* of the responsibilities, - sum_i w_i sum_k r_ik log r_ik >= 0: icl = bic - 2 entropy */
+    int64_t iterations;
+    int converged;          /* 1, 0, or -1 where nothing iterates */
+    char degenerate[512];   /* which part is degenerate and how; "" = none */
+    json_t *extra;          /* family entries kept with the report (the selection table, ...); owned, may be NULL */
+} lki_report;
+
+typedef struct lki_fit_task {
+    const lki_dataset *data;
+    const char *const *names;   /* d features */
+    const lki_values *values;
+    const void *start;          /* state to start from, NULL = none */
+    uint64_t seed;
+} lki_fit_task;
+
+typedef struct lki_method {
+    lk_method public;
+    const lki_operations *operations;
+    lk_status (*fit)(lk_context *ctx, const lki_fit_task *task, void **state, lki_report *report);
+    /* From user JSON (lk_model_build); *d and *names (array of owned texts by ctx allocator, or NULL = x1..xd) are outputs. */
+    lk_status (*build)(lk_context *ctx, const json_t *json, const lki_values *values, void **state, int64_t *d, char ***names);
+} lki_method;
+
+/* Declares a method where it is defined; the build collects every file that says so into the registry. The default method has
+ * the lowest order number. Use: LKI_METHOD(gmm, 0) = { ... }; */
+#define LKI_METHOD(name, order) const lki_method lki_method_##name
+
+extern const lki_method *const lki_methods[]; /* generated, NULL-terminated */
+
+#endif
