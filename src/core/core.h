@@ -52,6 +52,8 @@ size_t lki_product(size_t a, size_t b);
 int lki_threads(const lk_context *ctx);
 int64_t lki_memory_limit(const lk_context *ctx);
 const struct lki_communicator *lki_communicator_of(const lk_context *ctx);
+/* Joins the context to the ranks of a communicator (borrowed; NULL = alone again). */
+void lki_communicator_set(lk_context *ctx, const struct lki_communicator *communicator);
 
 /* Progress, cheap to call from any thread: only the calling thread of the context reports, at most 10 times a second. */
 void lki_progress(lk_context *ctx, const char *stage, double done, double total, const char *detail);

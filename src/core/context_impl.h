@@ -1,0 +1,29 @@
+/* What a context holds; only the files of this room look inside. */
+#ifndef LIKELY_CONTEXT_IMPL_H
+#define LIKELY_CONTEXT_IMPL_H
+
+#include "core.h"
+#include <pthread.h>
+
+/* Longer error texts end in "...". A fixed buffer, so that "out of memory" can always be said. */
+enum { LKI_ERROR_BYTES = 2048 };
+
+struct lk_context {
+    lki_memory memory;
+    int threads;
+    int64_t memory_limit;
+    lk_progress_fn progress;
+    void *progress_state;
+    lk_cancel_fn cancel;
+    void *cancel_state;
+    lk_message_fn message;
+    void *message_state;
+    const struct lki_communicator *communicator;
+    pthread_t caller;      /* the thread that made the running call: the only one that reports progress */
+    double progress_time;  /* seconds of the monotonic clock at the last report; negative = never */
+    pthread_mutex_t guard; /* over error and error_set: workers may fail at the same moment */
+    bool error_set;
+    char error[LKI_ERROR_BYTES];
+};
+
+#endif
