@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Joins an archive of rooms into a static library of one object that shows the symbols of a version script and no others.
 
-Usage: make_static --map MAP INPUT.a OUTPUT.a
+Usage: make_static.py --map MAP INPUT.a OUTPUT.a
 """
 import argparse
 import os
