@@ -28,7 +28,8 @@ enum { LKI_TENSORS_MAX = 16 };
 
 /* A family's own part of a model: works in transformed units on rows x d arrays. Any function may be NULL but `free`, `save`
  * and `load`; what is missing is derived in model/derive.c or refused. `state` is the family's. All are thread-safe on a const state;
- * the model layer splits rows into blocks over threads and calls them with at most LKI_BLOCK_ROWS rows. */
+ * the model layer splits rows into blocks over threads and calls them with at most LKI_BLOCK_ROWS rows, all of them finite. What
+ * a row gets must be the same bits whatever rows, and however many, stand beside it. */
 typedef struct lki_operations {
     lk_status (*log_density)(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out);
     lk_status (*score)(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out);
@@ -65,6 +66,7 @@ typedef struct lki_fit_task {
     const lki_values *values;
     const void *start;          /* state to start from, NULL = none */
     uint64_t seed;
+    double log_jacobian;        /* sum_i w_i log |dz_i/dx_i| of the transform: add it to log-likelihoods that `extra` shows */
 } lki_fit_task;
 
 typedef struct lki_method {

@@ -1,0 +1,326 @@
+/* Fitting a method to a table: roles, survey, transform, the family's fit, and the likelihood of held-out rows. */
+#include "data/roles.h"
+#include "math/blas.h"
+#include "model/json_text.h"
+#include "model/moments.h"
+#include "model/parameters.h"
+#include "model/row_mean.h"
+#include "model/survey.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+/* All that the fits of one call (the model's own and those of the folds) have in common. */
+typedef struct fitting {
+    const lki_method *method;
+    const lk_table *table;
+    lk_fit_options options;
+    int64_t *features;
+    int64_t d;
+    int64_t label, weight; /* -1 = none */
+    const char **names;
+    lki_values *values;
+} fitting;
+
+static lk_status options_check(lk_context *ctx, const lk_fit_options *given, lk_fit_options *options)
+{
+    if (given == NULL) {
+        return LK_OK;
+    }
+    if (given->size < offsetof(lk_fit_options, settings) + sizeof given->settings) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "lk_fit_options.size is %zu; set it to sizeof(lk_fit_options)", given->size);
+    }
+    memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    if (!(options->holdout >= 0.0 && options->holdout < 1.0)) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "holdout is %g; it must be a share above 0 and below 1", options->holdout);
+    }
+    if (options->folds < 0 || options->folds == 1) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "folds is %lld; it must be at least 2", (long long)options->folds);
+    }
+    if (options->folds > 0 && options->holdout > 0.0) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "holdout and folds are both given; give one of them");
+    }
+    if (options->seed < 0) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "seed is %lld; it must be at least 0", (long long)options->seed);
+    }
+    return LK_OK;
+}
+
+/* A warm start must be a model of the same method over the same features in the same order. */
+static lk_status start_check(lk_context *ctx, const fitting *f)
+{
+    const lk_model *start = f->options.start;
+    if (start == NULL) {
+        return LK_OK;
+    }
+    if (start->method != f->method) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "the model to start from is a %s model; it must be of the method %s",
+                        start->method->public.name, f->method->public.name);
+    }
+    for (int64_t j = 0; j < f->d || j < start->d; j++) {
+        if (j >= f->d || j >= start->d || strcmp(f->names[j], start->names[j]) != 0) {
+            return lki_fail(ctx, LK_ERROR_ARGUMENT, "the model to start from has %lld features, the data %lld; feature %lld is "
+                            "%s there and %s here: they must be the same in the same order", (long long)start->d,
+                            (long long)f->d, (long long)j + 1, j < start->d ? start->names[j] : "missing",
+                            j < f->d ? f->names[j] : "missing");
+        }
+    }
+    return LK_OK;
+}
+
+/* A copy of the start's transform, which says in what units its state is. */
+static lk_status start_transform(lk_context *ctx, const lk_model *start, lki_transform **out)
+{
+    int64_t *all;
+    if (start->transform == NULL) {
+        *out = NULL;
+        return LK_OK;
+    }
+    LKI_TRY(lki_allocate(ctx, (size_t)start->d, sizeof *all, &all));
+    for (int64_t j = 0; j < start->d; j++) {
+        all[j] = j;
+    }
+    lk_status status = lki_transform_select(ctx, start->transform, all, start->d, out);
+    lki_release(ctx, all);
+    return status;
+}
+
+/* LK_ERROR_ARGUMENT unless two transforms (NULL = none) are the same, constants included. */
+static lk_status same_transform(lk_context *ctx, const lki_transform *a, const lki_transform *b)
+{
+    char *text_a = NULL, *text_b = NULL;
+    lk_status status = LK_OK;
+    if (a != NULL) {
+        LKI_GOTO(status, done, lki_transform_json(ctx, a, &text_a));
+    }
+    if (b != NULL) {
+        LKI_GOTO(status, done, lki_transform_json(ctx, b, &text_b));
+    }
+    if ((a == NULL) != (b == NULL) || (a != NULL && strcmp(text_a, text_b) != 0)) {
+        status = lki_fail(ctx, LK_ERROR_ARGUMENT, "the model to start from has the transform %.300s, the fit %.300s: leave the "
+                          "fit's transform out to take the start's over", text_b != NULL ? text_b : "none",
+                          text_a != NULL ? text_a : "none");
+    }
+done:
+    lki_release(ctx, text_a);
+    lki_release(ctx, text_b);
+    return status;
+}
+
+static lki_dataset dataset_of(const fitting *f, lki_mask mask)
+{
+    int64_t rows = lk_table_rows(f->table);
+    mask.seed = (uint64_t)f->options.seed;
+    return (lki_dataset){.table = f->table, .features = f->features, .d = f->d, .weight = f->weight, .mask = mask, .rows = rows,
+                         .blocks = (rows + LKI_BLOCK_ROWS - 1) / LKI_BLOCK_ROWS};
+}
+
+static lk_status transform_of(lk_context *ctx, const fitting *f, const lki_dataset *dataset, lki_transform **out)
+{
+    const lk_model *start = f->options.start;
+    const char *text = f->options.transform;
+    lki_transform *t = NULL;
+    if (text == NULL || *text == '\0') {
+        return start != NULL ? start_transform(ctx, start, out) : LK_OK;
+    }
+    LKI_TRY(lki_transform_new(ctx, text, f->names, dataset, &t));
+    lk_status status = start != NULL ? same_transform(ctx, t, start->transform) : LK_OK;
+    if (status != LK_OK) {
+        lki_transform_free(t);
+        return status;
+    }
+    *out = t;
+    return LK_OK;
+}
+
+/* Fits the method to the rows of `mask` into a model that has its names and nothing else. */
+static lk_status fit_rows(lk_context *ctx, const fitting *f, lki_mask mask, lk_model *model)
+{
+    lki_dataset raw = dataset_of(f, mask), data;
+    lki_report report = lki_report_unknown();
+    double log_jacobian = 0.0;
+    model->seed = f->options.seed;
+    LKI_TRY(transform_of(ctx, f, &raw, &model->transform));
+    if (model->transform != NULL) {
+        LKI_TRY(lki_survey_jacobian(ctx, &raw, model->transform, &log_jacobian));
+    }
+    data = raw;
+    data.transform = model->transform;
+    lki_fit_task task = {.data = &data, .names = f->names, .values = f->values, .seed = (uint64_t)f->options.seed,
+                         .start = f->options.start != NULL ? f->options.start->state : NULL, .log_jacobian = log_jacobian};
+    lk_status status = f->method->fit(ctx, &task, &model->state, &report);
+    if (status != LK_OK) {
+        json_decref(report.extra);
+        return status;
+    }
+    model->report = report;
+    model->report.log_likelihood += log_jacobian;
+    return LK_OK;
+}
+
+/* Fits to the rows that `training` takes and gives the mean log density of those that `held` takes. */
+static lk_status fit_and_hold(lk_context *ctx, const fitting *f, lki_mask training, lki_mask held, lki_row_mean *out,
+                              bool *trusted)
+{
+    lk_model *part = NULL;
+    lk_status status = LK_OK;
+    lki_dataset data = dataset_of(f, held);
+    LKI_GOTO(status, done, lki_model_new(ctx, f->method, f->d, f->names, &part));
+    LKI_GOTO(status, done, fit_rows(ctx, f, training, part));
+    LKI_GOTO(status, done, lki_row_mean_of(ctx, part, &data, out));
+    if (!(out->rows > 0.0)) {
+        status = lki_fail(ctx, LK_ERROR_DATA, "no row is held out of %lld: take a larger share or fewer folds",
+                          (long long)data.rows);
+        goto done;
+    }
+    *trusted = lk_model_trusted(part) != 0;
+done:
+    lk_model_free(part);
+    return status;
+}
+
+static lk_status held_out_json(lk_context *ctx, const fitting *f, const lki_row_mean *r, json_t **out)
+{
+    bool share = f->options.folds == 0;
+    json_t *object = json_object();
+    lk_status status = object != NULL ? LK_OK : lki_json_memory(ctx);
+    LKI_GOTO(status, failed, status);
+    LKI_GOTO(status, failed, lki_json_set(ctx, object, "kind", json_string(share ? "holdout" : "folds")));
+    LKI_GOTO(status, failed, share ? lki_json_set(ctx, object, "share", json_real(f->options.holdout))
+                                   : lki_json_set(ctx, object, "folds", json_integer((json_int_t)f->options.folds)));
+    LKI_GOTO(status, failed, lki_json_set(ctx, object, "rows", lki_json_number(r->rows)));
+    LKI_GOTO(status, failed, lki_json_set(ctx, object, "mean_log_density", lki_json_number(r->mean_log_density)));
+    LKI_GOTO(status, failed, lki_json_set(ctx, object, "standard_error", lki_json_number(r->standard_error)));
+    *out = object;
+    return LK_OK;
+failed:
+    json_decref(object);
+    return status;
+}
+
+static lk_status remark_untrusted(lk_context *ctx, lk_model *model, int64_t fold)
+{
+    char *text = NULL;
+    LKI_TRY(lki_format_text(ctx, &text, fold > 0 ? "the fit without fold %lld did not converge or is degenerate"
+                                                 : "the fit without the held-out rows did not converge or is degenerate%.0lld",
+                            (long long)fold));
+    lk_status status = lki_model_remark(ctx, model, text);
+    lki_release(ctx, text);
+    return status;
+}
+
+static lk_status fit_holdout(lk_context *ctx, const fitting *f, lk_model *model)
+{
+    lki_mask training = {.kind = 1, .share = f->options.holdout, .group = 1}, held = training;
+    lki_row_mean result;
+    bool trusted;
+    held.kind = 2;
+    LKI_TRY(fit_and_hold(ctx, f, training, held, &result, &trusted));
+    if (!trusted) {
+        LKI_TRY(remark_untrusted(ctx, model, 0));
+    }
+    return held_out_json(ctx, f, &result, &model->held_out);
+}
+
+/* The mean of the folds' means, with the standard error of that mean over folds. */
+static lk_status fit_folds(lk_context *ctx, const fitting *f, lk_model *model)
+{
+    double all[LKI_MOMENTS] = {0};
+    lki_row_mean total = {0};
+    bool nowhere = false;
+    for (int64_t g = 0; g < f->options.folds; g++) {
+        lki_mask training = {.kind = 1, .groups = f->options.folds, .group = g}, held = training;
+        lki_row_mean fold;
+        bool trusted;
+        held.kind = 2;
+        LKI_TRY(fit_and_hold(ctx, f, training, held, &fold, &trusted));
+        if (!trusted) {
+            LKI_TRY(remark_untrusted(ctx, model, g + 1));
+        }
+        total.rows += fold.rows;
+        nowhere = nowhere || !isfinite(fold.mean_log_density);
+        lki_moments_merge(all, (const double[]){1.0, fold.mean_log_density, 0.0});
+    }
+    total.mean_log_density = nowhere ? -(double)INFINITY : all[LKI_MOMENT_MEAN];
+    total.standard_error = nowhere ? (double)NAN : lki_moments_error(all);
+    return held_out_json(ctx, f, &total, &model->held_out);
+}
+
+/* The label column's name, and its levels where it is a category, so that they can be told again. */
+static lk_status keep_label(lk_context *ctx, const fitting *f, lk_model *model)
+{
+    if (f->label < 0) {
+        return LK_OK;
+    }
+    json_t *levels = json_array();
+    lk_status status = levels != NULL ? LK_OK : lki_json_memory(ctx);
+    for (int64_t i = 0; i < lk_table_levels(f->table, f->label) && status == LK_OK; i++) {
+        status = lki_json_append(ctx, levels, json_string(lk_table_level(f->table, f->label, i)));
+    }
+    if (status == LK_OK && (model->label = json_object()) == NULL) {
+        status = lki_json_memory(ctx);
+    }
+    if (status == LK_OK) {
+        status = lki_json_set(ctx, model->label, "name", json_string(lk_table_name(f->table, f->label)));
+    }
+    if (status == LK_OK) {
+        status = lki_json_set(ctx, model->label, "levels", json_incref(levels));
+    }
+    json_decref(levels);
+    return status;
+}
+
+/* Names must be UTF-8 to stand in a model file. */
+static lk_status names_of(lk_context *ctx, fitting *f)
+{
+    LKI_TRY(lki_allocate(ctx, (size_t)f->d, sizeof *f->names, &f->names));
+    for (int64_t j = 0; j < f->d; j++) {
+        f->names[j] = lk_table_name(f->table, f->features[j]);
+    }
+    return lki_names_check(ctx, f->names, f->d);
+}
+
+static lk_status fit_all(lk_context *ctx, fitting *f, lk_model **out)
+{
+    lk_model *model = NULL;
+    lk_status status = LK_OK;
+    lki_dataset raw;
+    LKI_GOTO(status, done, lki_values_new(ctx, &f->method->public, f->options.settings, &f->values));
+    LKI_GOTO(status, done, lki_roles_resolve(ctx, f->table, f->options.roles, &f->features, &f->d, &f->label, &f->weight));
+    LKI_GOTO(status, done, names_of(ctx, f));
+    LKI_GOTO(status, done, start_check(ctx, f));
+    LKI_GOTO(status, done, lki_model_new(ctx, f->method, f->d, f->names, &model));
+    raw = dataset_of(f, (lki_mask){0});
+    LKI_GOTO(status, done, lki_survey(ctx, &raw, f->names, model));
+    LKI_GOTO(status, done, keep_label(ctx, f, model));
+    LKI_GOTO(status, done, fit_rows(ctx, f, (lki_mask){0}, model));
+    if (f->options.folds > 0) {
+        LKI_GOTO(status, done, fit_folds(ctx, f, model));
+    } else if (f->options.holdout > 0.0) {
+        LKI_GOTO(status, done, fit_holdout(ctx, f, model));
+    }
+    model->values = f->values;
+    f->values = NULL;
+    *out = model;
+    model = NULL;
+done:
+    lk_model_free(model);
+    return status;
+}
+
+lk_status lk_model_fit(lk_context *ctx, const char *method, const lk_table *table, const lk_fit_options *options, lk_model **out)
+{
+    fitting f = {.table = table, .label = -1, .weight = -1};
+    lki_memory memory = lki_memory_of(ctx);
+    lki_begin(ctx);
+    LKI_TRY(lki_method_get(ctx, method, &f.method));
+    LKI_TRY(options_check(ctx, options, &f.options));
+    lki_blas_enter();
+    lk_status status = fit_all(ctx, &f, out);
+    lki_blas_leave();
+    lki_values_free(&memory, f.values);
+    lki_release(ctx, f.features);
+    lki_release(ctx, f.names);
+    return status;
+}
