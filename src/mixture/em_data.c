@@ -1,0 +1,148 @@
+/* What EM knows of its rows before it starts: sum of weights, centre, scale and total scatter, by two passes. */
+#include "core/reduce.h"
+#include "em.h"
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+typedef struct passes {
+    const lki_dataset *rows;
+    lki_block *blocks;
+    const double *centre;
+} passes;
+
+/* Sums: weight, rows of positive weight, sum w x_j. */
+static lk_status mean_block(lk_context *ctx, void *state, int thread, int64_t index, double *sums)
+{
+    const passes *p = state;
+    lki_block *b = &p->blocks[thread];
+    const int64_t d = p->rows->d;
+    LKI_TRY(lki_dataset_block(ctx, p->rows, index, b));
+    for (int64_t i = 0; i < b->rows; i++) {
+        const double w = b->w == NULL ? 1.0 : b->w[i];
+        if (!(w > 0.0)) {
+            continue;
+        }
+        sums[0] += w;
+        sums[1] += 1.0;
+        for (int64_t j = 0; j < d; j++) {
+            sums[2 + j] += w * b->x[i * d + j];
+        }
+    }
+    return LK_OK;
+}
+
+/* Sums: w (x - c)(x - c)', upper triangle. */
+static lk_status scatter_block(lk_context *ctx, void *state, int thread, int64_t index, double *sums)
+{
+    const passes *p = state;
+    lki_block *b = &p->blocks[thread];
+    const int64_t d = p->rows->d;
+    LKI_TRY(lki_dataset_block(ctx, p->rows, index, b));
+    for (int64_t i = 0; i < b->rows; i++) {
+        const double w = b->w == NULL ? 1.0 : b->w[i];
+        const double *x = b->x + i * d;
+        if (!(w > 0.0)) {
+            continue;
+        }
+        for (int64_t a = 0; a < d; a++) {
+            const double v = w * (x[a] - p->centre[a]);
+            for (int64_t c = a; c < d; c++) {
+                sums[a * d + c] += v * (x[c] - p->centre[c]);
+            }
+        }
+    }
+    return LK_OK;
+}
+
+/* 2^-round(log2 sd): exact to multiply by. */
+static double scale_of(double variance)
+{
+    int exponent;
+    (void)frexp(sqrt(variance), &exponent);
+    const double scale = ldexp(1.0, -exponent);
+    return sqrt(variance) * scale < 0.70710678118654752 ? 2.0 * scale : scale;
+}
+
+static lk_status scale_all(lk_context *ctx, const char *const *names, lki_em_data *out)
+{
+    const int64_t d = out->d;
+    for (int64_t j = 0; j < d; j++) {
+        const double variance = out->scatter[j * d + j] / out->total;
+        /* Rounding of the mean leaves a constant column a spread of about eps times its size. */
+        const double noise = 4.0 * DBL_EPSILON * fabs(out->centre[j]);
+        out->scale[j] = 1.0;
+        if (!isfinite(variance) || (variance > 0.0 && (variance < 1e-280 || variance > 1e280))) {
+            return lki_fail(ctx, LK_ERROR_DATA,
+                            "column %s: its variance %g is beyond the range of numbers; divide the column by a power of ten, or use "
+                            "--transform standardize",
+                            names[j], variance);
+        }
+        if (variance > noise * noise) {
+            out->scale[j] = scale_of(variance);
+        }
+        out->log_scale += log(out->scale[j]);
+    }
+    for (int64_t a = 0; a < d; a++) {
+        for (int64_t c = a; c < d; c++) {
+            out->scatter[a * d + c] *= out->scale[a] * out->scale[c];
+            out->scatter[c * d + a] = out->scatter[a * d + c];
+        }
+    }
+    return LK_OK;
+}
+
+lk_status lki_em_data_new(lk_context *ctx, const lki_dataset *rows, const char *const *names, lki_em_data *out)
+{
+    const int64_t d = rows->d;
+    const int threads = lki_threads(ctx);
+    lk_status status = LK_OK;
+    lki_block *blocks = NULL;
+    double *sums = NULL;
+    memset(out, 0, sizeof *out);
+    out->rows = rows;
+    out->d = d;
+    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)threads, sizeof *blocks, &blocks));
+    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d + 2, sizeof(double), &sums));
+    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, sizeof(double), &out->centre));
+    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, sizeof(double), &out->scale));
+    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, (size_t)d * sizeof(double), &out->scatter));
+    passes p = {rows, blocks, out->centre};
+    const lki_reduction mean = {rows->blocks, (size_t)d + 2, mean_block, NULL, &p, NULL};
+    LKI_GOTO(status, done, lki_reduce(ctx, &mean, sums));
+    out->total = sums[0];
+    out->positive = sums[1];
+    if (!(out->positive >= 1.0)) {
+        status = lki_fail(ctx, LK_ERROR_DATA, "no row has a positive weight; at least two are needed");
+        goto done;
+    }
+    for (int64_t j = 0; j < d; j++) {
+        out->centre[j] = sums[2 + j] / sums[0];
+        if (!isfinite(out->centre[j])) {
+            status = lki_fail(ctx, LK_ERROR_DATA, "column %s: its mean is beyond the range of numbers; divide the column by a power of ten",
+                              names[j]);
+            goto done;
+        }
+    }
+    const lki_reduction scatter = {rows->blocks, (size_t)(d * d), scatter_block, NULL, &p, NULL};
+    LKI_GOTO(status, done, lki_reduce(ctx, &scatter, out->scatter));
+    status = scale_all(ctx, names, out);
+done:
+    for (int t = 0; blocks != NULL && t < threads; t++) {
+        lki_block_free(ctx, &blocks[t]);
+    }
+    lki_release(ctx, blocks);
+    lki_release(ctx, sums);
+    if (status != LK_OK) {
+        lki_em_data_free(ctx, out);
+    }
+    return status;
+}
+
+void lki_em_data_free(lk_context *ctx, lki_em_data *data)
+{
+    lki_release(ctx, data->centre);
+    lki_release(ctx, data->scale);
+    lki_release(ctx, data->scatter);
+    data->centre = data->scale = data->scatter = NULL;
+}

@@ -1,0 +1,425 @@
+/* The method gmm: a mixture of K Gaussians by maximum likelihood, with K and the covariance family chosen by a criterion. */
+#include "gmm.h"
+#include "search.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Rows on which starts are tried: at least so many, and so many for each component. */
+enum { SAMPLE_ROWS = 20000, SAMPLE_ROWS_A_COMPONENT = 500 };
+/* Share of rows that --criterion heldout keeps out. */
+#define HELD_OUT_SHARE 0.2
+
+static const lk_parameter parameters[] = {
+    {"components", LK_PARAMETER_RANGE, "1..9", 1, 100000, NULL, "K", "number of components: 3, 1..9 or 2,4,8; the criterion chooses"},
+    {"covariance", LK_PARAMETER_CHOICES, "full", 0, 0, "full,tied,diag,spherical", NULL,
+     "covariance families to try: full VVV, tied EEE, diag VVI, spherical VII"},
+    {"init", LK_PARAMETER_CHOICE, "kmeans++", 0, 0, "kmeans++,random", NULL, "how EM is started"},
+    {"restarts", LK_PARAMETER_INTEGER, "0", 0, 100000, NULL, "N", "number of starts; 0 = 20 up to 2000 rows, else 10"},
+    {"max_iter", LK_PARAMETER_INTEGER, "1000", 0, 1e9, NULL, "N", "EM iterations at most"},
+    {"tol", LK_PARAMETER_REAL, "1e-7", 0, 1, NULL, "X",
+     "converged when the rise still to come, by Aitken's rule, is below X (1 + |log-likelihood|); 0 = exactly max_iter iterations"},
+    {"criterion", LK_PARAMETER_CHOICE, "bic", 0, 0, "bic,icl,aic,heldout", NULL,
+     "what chooses among fits, larger is better; heldout = log-likelihood of a fifth of the rows"},
+    {"prior", LK_PARAMETER_CHOICE, "none", 0, 0, "none,normal_wishart", NULL,
+     "normal_wishart: the weak conjugate prior of Fraley and Raftery (2007) against collapse"},
+    {"freeze", LK_PARAMETER_CHOICES, NULL, 0, 0, "weights,means,covariances", NULL, "parameters kept as the start model has them"},
+};
+
+/* One row of the search table, and what stands behind it. */
+typedef struct fit_record {
+    lki_mixture *mixture; /* standardized units */
+    lki_em_result result;
+    double parameters, bic, icl, aic, held_out;
+} fit_record;
+
+typedef struct fit_state {
+    lk_context *ctx;
+    const lki_fit_task *task;
+    lki_em_data data, train, test; /* train and test only for the heldout criterion */
+    lki_dataset train_rows, test_rows;
+    lki_sample sample, train_sample;
+    lki_search search;
+    double *prior_scale;
+    const char *criterion;
+    fit_record best;
+    int improved; /* the best came from the families searched last, and is still in standardized units */
+    json_t *table;
+} fit_state;
+
+/* ---- options ---- */
+
+static lk_status read_options(fit_state *f)
+{
+    const lki_values *v = f->task->values;
+    const double d = (double)f->task->data->d;
+    f->search.random = strcmp(lki_value_text(v, "init"), "random") == 0;
+    f->search.restarts = lki_value_integer(v, "restarts");
+    f->search.seed = f->task->seed;
+    f->search.em.tol = lki_value_real(v, "tol");
+    f->search.em.max_iter = lki_value_integer(v, "max_iter");
+    f->search.em.give_up = f->search.em.tol > 0.0;
+    f->search.em.stage = "em";
+    f->criterion = lki_value_text(v, "criterion");
+    if (strcmp(lki_value_text(v, "prior"), "normal_wishart") == 0) {
+        f->search.em.prior.kappa = 0.01;
+        f->search.em.prior.nu = d + 2.0;
+    }
+    if (lki_value_is_set(v, "freeze")) {
+        f->search.em.freeze = (lki_value_has(v, "freeze", "weights") ? LKI_FREEZE_WEIGHTS : 0u) |
+                              (lki_value_has(v, "freeze", "means") ? LKI_FREEZE_MEANS : 0u) |
+                              (lki_value_has(v, "freeze", "covariances") ? LKI_FREEZE_COVARIANCES : 0u);
+        if (f->task->start == NULL) {
+            return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "freeze keeps parameters of a start model, and there is none; give one by --start");
+        }
+    }
+    return LK_OK;
+}
+
+/* The prior's scale matrix for K components: the total covariance shrunk by K^(2/d). */
+static lk_status set_prior(fit_state *f, const lki_em_data *data, int64_t K)
+{
+    const int64_t d = data->d;
+    if (!(f->search.em.prior.kappa > 0.0)) {
+        return LK_OK;
+    }
+    double *scale;
+    LKI_TRY(lki_allocate(f->ctx, (size_t)d, (size_t)d * sizeof(double), &scale));
+    for (int64_t i = 0; i < d * d; i++) {
+        scale[i] = data->scatter[i] / data->total / pow((double)K, 2.0 / (double)d);
+    }
+    lki_release(f->ctx, f->prior_scale);
+    f->prior_scale = scale;
+    f->search.em.prior.scale = scale;
+    return LK_OK;
+}
+
+/* ---- units ---- */
+
+/* mean' = centre + mean / scale, covariance'_ij = covariance_ij / (scale_i scale_j); scales are powers of two. `inverse` goes back. */
+static void change_units(lki_mixture *m, const lki_em_data *data, int inverse)
+{
+    const int64_t d = m->d, dd = d * d, matrices = lki_mixture_matrices(m);
+    for (int64_t i = 0; i < m->K * d; i++) {
+        const double c = data->centre[i % d], s = data->scale[i % d];
+        m->means[i] = inverse ? (m->means[i] - c) * s : c + m->means[i] / s;
+    }
+    if (m->covariance->form == LKI_FORM_FULL || m->covariance->form == LKI_FORM_TIED) {
+        for (int64_t i = 0; i < matrices * dd; i++) {
+            const double s = data->scale[i % dd / d] * data->scale[i % d];
+            m->covariances[i] = inverse ? m->covariances[i] * s : m->covariances[i] / s;
+        }
+    } else if (m->covariance->form == LKI_FORM_DIAG) {
+        for (int64_t i = 0; i < m->K * d; i++) {
+            const double s = data->scale[i % d] * data->scale[i % d];
+            m->covariances[i] = inverse ? m->covariances[i] * s : m->covariances[i] / s;
+        }
+    } else {
+        const double s = data->scale[0] * data->scale[0]; /* one for all features, see common_scale */
+        for (int64_t k = 0; k < m->K; k++) {
+            m->covariances[k] = inverse ? m->covariances[k] * s : m->covariances[k] / s;
+        }
+    }
+}
+
+/* A spherical covariance is spherical in the data's own units: every feature gets the largest spread's scale. */
+static void common_scale(lki_em_data *data)
+{
+    const int64_t d = data->d;
+    double least = INFINITY;
+    for (int64_t j = 0; j < d; j++) {
+        if (data->scatter[j * (d + 1)] > 0.0) {
+            least = fmin(least, data->scale[j]);
+        }
+    }
+    least = isfinite(least) ? least : 1.0;
+    for (int64_t i = 0; i < d * d; i++) {
+        data->scatter[i] *= least / data->scale[i / d] * (least / data->scale[i % d]);
+    }
+    for (int64_t j = 0; j < d; j++) {
+        data->scale[j] = least;
+    }
+    data->log_scale = (double)d * log(least);
+}
+
+/* ---- one fit ---- */
+
+static void score_fit(fit_record *r, double n)
+{
+    const double ll = r->result.log_likelihood;
+    r->parameters = lki_mixture_free_parameters(r->mixture);
+    r->bic = 2.0 * ll - r->parameters * log(n);
+    r->aic = 2.0 * ll - 2.0 * r->parameters;
+    r->icl = r->bic - 2.0 * r->result.entropy;
+}
+
+static double criterion_of(const fit_state *f, const fit_record *r)
+{
+    return strcmp(f->criterion, "icl") == 0       ? r->icl
+           : strcmp(f->criterion, "aic") == 0     ? r->aic
+           : strcmp(f->criterion, "heldout") == 0 ? r->held_out
+                                                  : r->bic;
+}
+
+static json_t *table_row(const fit_record *r)
+{
+    return json_pack("{s:I, s:s, s:f, s:f, s:f, s:f, s:b, s:b}", "components", (json_int_t)r->mixture->K, "covariance",
+                     r->mixture->covariance->name, "log_likelihood", r->result.log_likelihood, "bic", r->bic, "icl", r->icl, "aic",
+                     r->aic, "converged", r->result.converged, "degenerate", r->result.defect >= 0);
+}
+
+/* Takes over the record's mixture: keeps it if it is the best so far, else frees it. A degenerate fit is kept only where there is no
+ * other. */
+static lk_status consider(fit_state *f, fit_record *r)
+{
+    json_t *row = table_row(r);
+    if (row == NULL || (strcmp(f->criterion, "heldout") == 0 && json_object_set_new(row, "held_out", json_real(r->held_out)) != 0) ||
+        json_array_append_new(f->table, row) != 0) {
+        lki_mixture_free(r->mixture);
+        return lki_fail(f->ctx, LK_ERROR_MEMORY, "out of memory for the table of fits");
+    }
+    const int sound = r->result.defect < 0, best_sound = f->best.mixture != NULL && f->best.result.defect < 0;
+    if (f->best.mixture == NULL || (sound && !best_sound) || (sound == best_sound && criterion_of(f, r) > criterion_of(f, &f->best))) {
+        lki_mixture_free(f->best.mixture);
+        f->best = *r;
+        f->improved = 1;
+    } else {
+        lki_mixture_free(r->mixture);
+    }
+    return LK_OK;
+}
+
+/* Mean log density of the held-out rows under the search's best fit to the others. */
+static lk_status held_out(fit_state *f, double *out)
+{
+    lki_mixture *m = NULL;
+    lki_em_result result;
+    int64_t distinct;
+    LKI_TRY(set_prior(f, &f->train, f->search.K));
+    LKI_TRY(lki_search_run(f->ctx, &f->train, &f->train_sample, &f->search, &m, &result, &distinct));
+    lki_em_data test = f->train; /* the training rows' units, the test rows */
+    test.rows = &f->test_rows;
+    test.total = f->test.total;
+    double ll;
+    const lk_status status = lki_em_log_likelihood(f->ctx, &test, m, &ll);
+    if (status == LK_OK) {
+        *out = result.defect < 0 ? ll / test.total : -(double)INFINITY;
+    }
+    lki_mixture_free(m);
+    return status;
+}
+
+static lk_status fit_one(fit_state *f, int64_t K, const lki_covariance *covariance, int only)
+{
+    fit_record r = {.held_out = NAN};
+    int64_t distinct;
+    f->search.K = K;
+    f->search.covariance = covariance;
+    LKI_TRY(set_prior(f, &f->data, K));
+    lk_status status = lki_search_run(f->ctx, &f->data, &f->sample, &f->search, &r.mixture, &r.result, &distinct);
+    if (status == LK_ERROR_DATA && distinct < K && !only) {
+        lki_begin(f->ctx); /* a K of a range that the rows cannot carry is passed over */
+        return LK_OK;
+    }
+    LKI_TRY(status);
+    score_fit(&r, f->data.total);
+    if (strcmp(f->criterion, "heldout") == 0 && !only) {
+        status = held_out(f, &r.held_out);
+        if (status != LK_OK) {
+            lki_mixture_free(r.mixture);
+            return status;
+        }
+    }
+    return consider(f, &r);
+}
+
+/* ---- the search over K and families, or one run from a start ---- */
+
+static lk_status prepare(fit_state *f, int spherical, int64_t most_components)
+{
+    const lki_fit_task *task = f->task;
+    const int64_t rows = SAMPLE_ROWS_A_COMPONENT * most_components > SAMPLE_ROWS ? SAMPLE_ROWS_A_COMPONENT * most_components : SAMPLE_ROWS;
+    LKI_TRY(lki_em_data_new(f->ctx, task->data, task->names, &f->data));
+    if (spherical) {
+        common_scale(&f->data);
+    }
+    LKI_TRY(lki_sample_new(f->ctx, &f->data, rows, f->search.seed, &f->sample));
+    if (strcmp(f->criterion, "heldout") != 0) {
+        return LK_OK;
+    }
+    f->train_rows = f->test_rows = *task->data;
+    f->train_rows.mask = (lki_mask){.kind = 1, .share = HELD_OUT_SHARE, .group = 1, .seed = f->search.seed};
+    f->test_rows.mask = f->train_rows.mask;
+    f->test_rows.mask.kind = 2;
+    if (task->data->mask.kind != 0) {
+        return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "--criterion heldout cannot be combined with --holdout or --folds; choose one");
+    }
+    LKI_TRY(lki_em_data_new(f->ctx, &f->train_rows, task->names, &f->train));
+    LKI_TRY(lki_em_data_new(f->ctx, &f->test_rows, task->names, &f->test));
+    if (spherical) {
+        common_scale(&f->train);
+    }
+    return lki_sample_new(f->ctx, &f->train, rows, f->search.seed, &f->train_sample);
+}
+
+static void release(fit_state *f)
+{
+    lki_sample_free(f->ctx, &f->sample);
+    lki_sample_free(f->ctx, &f->train_sample);
+    lki_em_data_free(f->ctx, &f->data);
+    lki_em_data_free(f->ctx, &f->train);
+    lki_em_data_free(f->ctx, &f->test);
+}
+
+static lk_status check_components(fit_state *f, const int64_t *K, int64_t count)
+{
+    const double rows = f->data.positive;
+    if (rows < 2.0) {
+        return lki_fail(f->ctx, LK_ERROR_DATA, "1 row: a distribution cannot be learned from it; at least 2 rows are needed");
+    }
+    if (lki_value_is_set(f->task->values, "components") && (double)K[count - 1] > rows) {
+        return lki_fail(f->ctx, LK_ERROR_DATA, "components = %lld, but there are only %.0f rows; ask for at most that many",
+                        (long long)K[count - 1], rows);
+    }
+    return LK_OK;
+}
+
+/* All families that share a standardization: spherical alone has one of its own. */
+static lk_status search_families(fit_state *f, int spherical)
+{
+    int64_t count;
+    const int64_t *K = lki_value_list(f->task->values, "components", &count);
+    lk_status status = LK_OK;
+    int families = 0, chosen = 0;
+    const lki_covariance *covariance;
+    for (int i = 0; (covariance = lki_covariance_at(i)) != NULL; i++) {
+        const int has = lki_value_has(f->task->values, "covariance", covariance->name);
+        chosen += has;
+        families += has && (covariance->form == LKI_FORM_SPHERICAL) == spherical;
+    }
+    if (families == 0) {
+        return LK_OK;
+    }
+    f->improved = 0;
+    LKI_GOTO(status, done, prepare(f, spherical, K[count - 1]));
+    LKI_GOTO(status, done, check_components(f, K, count));
+    for (int i = 0; (covariance = lki_covariance_at(i)) != NULL; i++) {
+        if (!lki_value_has(f->task->values, "covariance", covariance->name) ||
+            (covariance->form == LKI_FORM_SPHERICAL) != spherical) {
+            continue;
+        }
+        for (int64_t k = 0; k < count; k++) {
+            if ((double)K[k] <= f->data.positive) {
+                LKI_GOTO(status, done, fit_one(f, K[k], covariance, count == 1 && chosen == 1));
+            }
+        }
+    }
+    if (f->improved) {
+        change_units(f->best.mixture, &f->data, 0);
+    }
+done:
+    release(f);
+    return status;
+}
+
+static lk_status run_from_start(fit_state *f)
+{
+    const lki_mixture *start = ((const lki_gmm *)f->task->start)->mixture;
+    const lki_values *v = f->task->values;
+    fit_record r = {.held_out = NAN};
+    int64_t count;
+    const int64_t *K = lki_value_list(v, "components", &count);
+    lk_status status = LK_OK;
+    if (lki_value_is_set(v, "components") && (count != 1 || K[0] != start->K)) {
+        return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "the start model has %lld components; leave --components out or ask for the same",
+                        (long long)start->K);
+    }
+    if (lki_value_is_set(v, "covariance") && strcmp(lki_value_text(v, "covariance"), start->covariance->name) != 0) {
+        return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "the start model's covariance is %s; leave --covariance out or ask for the same",
+                        start->covariance->name);
+    }
+    LKI_GOTO(status, done, lki_em_data_new(f->ctx, f->task->data, f->task->names, &f->data));
+    if (start->covariance->form == LKI_FORM_SPHERICAL) {
+        common_scale(&f->data);
+    }
+    f->search.K = start->K;
+    f->search.em.give_up = 0;
+    LKI_GOTO(status, done, set_prior(f, &f->data, start->K));
+    LKI_GOTO(status, done, lki_mixture_new(f->ctx, start->K, start->d, start->covariance, &r.mixture));
+    lki_mixture_copy(r.mixture, start);
+    change_units(r.mixture, &f->data, 1);
+    status = lki_em_run(f->ctx, &f->data, &f->search.em, r.mixture, &r.result);
+    if (status != LK_OK) {
+        lki_mixture_free(r.mixture);
+        goto done;
+    }
+    score_fit(&r, f->data.total);
+    change_units(r.mixture, &f->data, 0);
+    status = consider(f, &r);
+done:
+    release(f);
+    return status;
+}
+
+static void describe_defect(const lki_em_result *r, int64_t d, char *out, size_t size)
+{
+    if (r->defect >= 0 && isfinite(r->defect_size)) {
+        snprintf(out, size, "component %lld has an effective size of %.3g rows, below d + 1 = %lld", (long long)r->defect, r->defect_size,
+                 (long long)d + 1);
+    } else if (r->defect >= 0) {
+        snprintf(out, size, "component %lld collapsed: reciprocal condition %.2g, below %.0e; its covariance is held at that floor",
+                 (long long)r->defect, r->defect_rcond, LKI_RCOND_MIN);
+    }
+}
+
+static lk_status gmm_fit(lk_context *ctx, const lki_fit_task *task, void **state, lki_report *report)
+{
+    fit_state f = {.ctx = ctx, .task = task, .table = json_array()};
+    lk_status status = LK_OK;
+    lki_gmm *g;
+    if (f.table == NULL) {
+        return lki_fail(ctx, LK_ERROR_MEMORY, "out of memory for the table of fits");
+    }
+    LKI_GOTO(status, done, read_options(&f));
+    if (task->start != NULL) {
+        LKI_GOTO(status, done, run_from_start(&f));
+    } else {
+        LKI_GOTO(status, done, search_families(&f, 0));
+        LKI_GOTO(status, done, search_families(&f, 1));
+    }
+    if (f.best.mixture == NULL) {
+        status = lki_fail(ctx, LK_ERROR_DATA, "no number of components asked for fits the rows; ask for fewer");
+        goto done;
+    }
+    lki_mixture *best = f.best.mixture;
+    f.best.mixture = NULL;
+    LKI_GOTO(status, done, lki_gmm_new(ctx, best, &g));
+    report->log_likelihood = f.best.result.log_likelihood;
+    report->free_parameters = f.best.parameters;
+    report->entropy = f.best.result.entropy;
+    report->iterations = f.best.result.iterations;
+    report->converged = f.best.result.converged;
+    describe_defect(&f.best.result, g->mixture->d, report->degenerate, sizeof report->degenerate);
+    report->extra = json_array_size(f.table) > 1 ? json_pack("{s:O}", "selection", f.table) : NULL;
+    *state = g;
+done:
+    lki_mixture_free(f.best.mixture);
+    lki_release(ctx, f.prior_scale);
+    json_decref(f.table);
+    return status;
+}
+
+LKI_METHOD(gmm, 0) = {
+    .public = {.name = "gmm",
+               .summary = "Gaussian mixture by expectation-maximization",
+               .citation = "Dempster, Laird and Rubin 1977, J. R. Stat. Soc. B 39:1-38; Fraley and Raftery 2002, J. Am. Stat. Assoc. "
+                           "97:611-631",
+               .parameters = parameters,
+               .parameter_count = (int64_t)(sizeof parameters / sizeof *parameters),
+               .roles = "features,weight",
+               .operations = LK_OPERATION_LOG_DENSITY | LK_OPERATION_SCORE | LK_OPERATION_SAMPLE | LK_OPERATION_RESPONSIBILITIES |
+                             LK_OPERATION_MARGINAL | LK_OPERATION_CDF},
+    .operations = &lki_gmm_operations,
+    .fit = gmm_fit,
+    .build = lki_gmm_build,
+};

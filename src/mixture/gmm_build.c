@@ -1,0 +1,200 @@
+/* A Gaussian mixture from parameters that the user writes down as JSON. */
+#include "gmm.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Copies a (nested) list of numbers of the given shape; `name` and the position stand in errors. */
+static lk_status read_numbers(lk_context *ctx, const json_t *json, const char *name, const int64_t *shape, int rank, double *out)
+{
+    if (rank == 0) {
+        if (!json_is_number(json) || !isfinite(json_number_value(json))) {
+            return lki_fail(ctx, LK_ERROR_FORMAT, "%s: a finite number is expected", name);
+        }
+        *out = json_number_value(json);
+        return LK_OK;
+    }
+    if (!json_is_array(json) || (int64_t)json_array_size(json) != shape[0]) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "%s: a list of %lld entries is expected", name, (long long)shape[0]);
+    }
+    int64_t size = 1;
+    for (int i = 1; i < rank; i++) {
+        size *= shape[i];
+    }
+    for (int64_t i = 0; i < shape[0]; i++) {
+        char inner[160];
+        snprintf(inner, sizeof inner, "%.100s[%lld]", name, (long long)i);
+        LKI_TRY(read_numbers(ctx, json_array_get(json, (size_t)i), inner, shape + 1, rank - 1, out + i * size));
+    }
+    return LK_OK;
+}
+
+/* How deep the lists go: 0 for a number. */
+static int depth_of(const json_t *json)
+{
+    int depth = 0;
+    while (json_is_array(json) && depth < 4) {
+        json = json_array_get(json, 0);
+        depth++;
+    }
+    return depth;
+}
+
+/* The family: named by the key or by the shape of the covariances. */
+static lk_status find_family(lk_context *ctx, const json_t *json, const json_t *covariances, int64_t K, int64_t d,
+                             const lki_covariance **out)
+{
+    const json_t *key = json_object_get(json, "covariance");
+    const int depth = depth_of(covariances);
+    const char *name = depth == 3 ? "full" : depth == 1 ? "spherical" : NULL;
+    if (json_is_string(key)) {
+        name = json_string_value(key);
+    } else if (depth == 2) { /* a square matrix for other than K = d components can only be tied */
+        const int64_t rows = (int64_t)json_array_size(covariances);
+        name = rows == K && K != d ? "diag" : rows == d && K != d ? "tied" : NULL;
+        if (name == NULL && rows == K) {
+            return lki_fail(ctx, LK_ERROR_FORMAT, "covariances: %lld x %lld could be diag or tied; say which by \"covariance\"",
+                            (long long)rows, (long long)d);
+        }
+    }
+    *out = name == NULL ? NULL : lki_covariance_find(name);
+    if (*out == NULL) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "covariance: %s; it must be full (K x d x d), tied (d x d), diag (K x d) or spherical (K)",
+                        name == NULL ? "the shape of covariances fits none" : name);
+    }
+    return LK_OK;
+}
+
+static lk_status check_symmetric(lk_context *ctx, const lki_mixture *m)
+{
+    const int64_t d = m->d;
+    if (m->covariance->form != LKI_FORM_FULL && m->covariance->form != LKI_FORM_TIED) {
+        return LK_OK;
+    }
+    for (int64_t k = 0; k < lki_mixture_matrices(m); k++) {
+        double *C = m->covariances + k * d * d;
+        for (int64_t i = 0; i < d; i++) {
+            for (int64_t j = i + 1; j < d; j++) {
+                if (fabs(C[i * d + j] - C[j * d + i]) > 1e-12 * (fabs(C[i * d + j]) + fabs(C[j * d + i]))) {
+                    return lki_fail(ctx, LK_ERROR_DATA, "covariances[%lld] is not symmetric: entry %lld,%lld is %.17g, entry %lld,%lld is %.17g",
+                                    (long long)k, (long long)i, (long long)j, C[i * d + j], (long long)j, (long long)i, C[j * d + i]);
+                }
+            }
+        }
+    }
+    return LK_OK;
+}
+
+static lk_status check_weights(lk_context *ctx, lki_mixture *m)
+{
+    double sum = 0.0;
+    for (int64_t k = 0; k < m->K; k++) {
+        if (m->weights[k] < 0.0) {
+            return lki_fail(ctx, LK_ERROR_DATA, "weights[%lld] is %g; weights are not negative", (long long)k, m->weights[k]);
+        }
+        sum += m->weights[k];
+    }
+    if (!(fabs(sum - 1.0) <= 1e-6)) {
+        return lki_fail(ctx, LK_ERROR_DATA, "weights sum to %.9g; they must sum to 1", sum);
+    }
+    for (int64_t k = 0; k < m->K; k++) {
+        m->weights[k] /= sum;
+    }
+    return LK_OK;
+}
+
+static void free_names(lk_context *ctx, char **names, int64_t d)
+{
+    for (int64_t j = 0; names != NULL && j < d; j++) {
+        lki_release(ctx, names[j]);
+    }
+    lki_release(ctx, names);
+}
+
+static lk_status read_names(lk_context *ctx, const json_t *json, int64_t d, char ***out)
+{
+    const json_t *columns = json_object_get(json, "columns");
+    char **names = NULL;
+    lk_status status = LK_OK;
+    *out = NULL;
+    if (columns == NULL) {
+        return LK_OK;
+    }
+    if (!json_is_array(columns) || (int64_t)json_array_size(columns) != d) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "columns: a list of %lld names is expected", (long long)d);
+    }
+    LKI_GOTO(status, fail, lki_zeros(ctx, (size_t)d, sizeof *names, &names));
+    for (int64_t j = 0; j < d; j++) {
+        const json_t *name = json_array_get(columns, (size_t)j);
+        if (!json_is_string(name)) {
+            status = lki_fail(ctx, LK_ERROR_FORMAT, "columns[%lld]: a text is expected", (long long)j);
+            goto fail;
+        }
+        LKI_GOTO(status, fail, lki_copy_text(ctx, json_string_value(name), &names[j]));
+    }
+    *out = names;
+    return LK_OK;
+fail:
+    free_names(ctx, names, d);
+    return status;
+}
+
+static lk_status check_keys(lk_context *ctx, const json_t *json)
+{
+    static const char *const known[] = {"weights", "means", "covariances", "columns", "covariance"};
+    const char *key;
+    json_t *value;
+    if (!json_is_object(json)) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "a JSON object with weights, means and covariances is expected");
+    }
+    json_object_foreach((json_t *)(uintptr_t)json, key, value)
+    {
+        size_t i = 0;
+        while (i < sizeof known / sizeof *known && strcmp(key, known[i]) != 0) {
+            i++;
+        }
+        if (i == sizeof known / sizeof *known) {
+            return lki_fail(ctx, LK_ERROR_FORMAT, "key %s is not known; those there are: weights, means, covariances, columns, covariance",
+                            key);
+        }
+    }
+    return LK_OK;
+}
+
+lk_status lki_gmm_build(lk_context *ctx, const json_t *json, const lki_values *values, void **state, int64_t *d_out, char ***names)
+{
+    lki_mixture *m = NULL;
+    lki_gmm *g;
+    lk_status status = LK_OK;
+    (void)values;
+    LKI_TRY(check_keys(ctx, json));
+    const json_t *weights = json_object_get(json, "weights"), *means = json_object_get(json, "means"),
+                 *covariances = json_object_get(json, "covariances");
+    const int64_t K = (int64_t)json_array_size(weights), d = (int64_t)json_array_size(json_array_get(means, 0));
+    if (K < 1 || d < 1 || covariances == NULL) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "weights (K), means (K x d) and covariances are needed");
+    }
+    const lki_covariance *family;
+    LKI_TRY(find_family(ctx, json, covariances, K, d, &family));
+    const int64_t shape_full[3] = {K, d, d}, shape_tied[2] = {d, d};
+    const int64_t *shape = family->form == LKI_FORM_TIED ? shape_tied : shape_full;
+    const int rank = family->form == LKI_FORM_FULL ? 3 : family->form == LKI_FORM_SPHERICAL ? 1 : 2;
+    LKI_TRY(lki_mixture_new(ctx, K, d, family, &m));
+    LKI_GOTO(status, fail, read_numbers(ctx, weights, "weights", shape_full, 1, m->weights));
+    LKI_GOTO(status, fail, read_numbers(ctx, means, "means", shape_full, 2, m->means));
+    LKI_GOTO(status, fail, read_numbers(ctx, covariances, "covariances", shape, rank, m->covariances));
+    LKI_GOTO(status, fail, check_weights(ctx, m));
+    LKI_GOTO(status, fail, check_symmetric(ctx, m));
+    LKI_GOTO(status, fail, read_names(ctx, json, d, names));
+    status = lki_gmm_new(ctx, m, &g);
+    if (status != LK_OK) {
+        free_names(ctx, *names, d);
+        return status;
+    }
+    *state = g;
+    *d_out = d;
+    return LK_OK;
+fail:
+    lki_mixture_free(m);
+    return status;
+}

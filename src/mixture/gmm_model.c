@@ -1,0 +1,490 @@
+/* A Gaussian mixture's answers: log density, score, draws, responsibilities, distribution functions, marginals, file and info. */
+#include "core/philox.h"
+#include "gmm.h"
+#include "math/special.h"
+#include <math.h>
+#include <string.h>
+
+lk_status lki_gmm_new(lk_context *ctx, lki_mixture *mixture, lki_gmm **out)
+{
+    const int64_t d = mixture->d, matrices = lki_mixture_matrices(mixture);
+    const lki_mixture_kernel *kernel = lki_mixture_kernel_best();
+    double *work = NULL;
+    lki_gmm *g = NULL;
+    lk_status status = LK_OK;
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)(2 * d), (size_t)d * sizeof(double), &work));
+    for (int64_t k = 0; k < matrices; k++) {
+        const int64_t minor = lki_mixture_factor_one(mixture, k, work);
+        if (minor != 0) {
+            status = lki_fail(ctx, LK_ERROR_DATA, "the covariance of component %lld is not positive definite: leading minor %lld "
+                                                  "is not positive", (long long)k, (long long)minor);
+            goto done;
+        }
+    }
+    lki_mixture_normalize(mixture);
+    LKI_GOTO(status, done, lki_zeros(ctx, 1, sizeof *g, &g));
+    g->memory = lki_memory_of(ctx);
+    g->plan = lki_mixture_factored_plan(mixture);
+    status = lki_allocate(ctx, kernel->packed_length(&g->plan), sizeof(double), &g->plan.packed);
+    if (status != LK_OK) {
+        lki_release(ctx, g);
+        goto done;
+    }
+    kernel->pack(&g->plan);
+    g->mixture = mixture;
+    mixture = NULL;
+    *out = g;
+done:
+    lki_release(ctx, work);
+    lki_mixture_free(mixture);
+    return status;
+}
+
+void lki_gmm_free(const lki_memory *memory, void *state)
+{
+    lki_gmm *g = state;
+    if (g != NULL) {
+        lki_mixture_free(g->mixture);
+        lki_memory_release(memory, g->plan.packed);
+        lki_memory_release(memory, g);
+    }
+}
+
+/* ---- densities ---- */
+
+static lk_status ask_kernel(lk_context *ctx, const lki_gmm *g, const double *x, int64_t rows, double *log_density,
+                            double *responsibilities)
+{
+    const lki_mixture_kernel *kernel = lki_mixture_kernel_best();
+    double *scratch;
+    LKI_TRY(lki_allocate(ctx, kernel->scratch_length(&g->plan), sizeof(double), &scratch));
+    kernel->block(&g->plan, x, NULL, rows, scratch, NULL, log_density, responsibilities);
+    lki_release(ctx, scratch);
+    return LK_OK;
+}
+
+static lk_status gmm_log_density(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out)
+{
+    LKI_TRY(ask_kernel(ctx, state, x, rows, out, NULL));
+    for (int64_t i = 0; i < rows; i++) {
+        out[i] = out[i] <= -1e299 ? -(double)INFINITY : out[i]; /* the kernel's stand-in for an overflowing square */
+    }
+    return LK_OK;
+}
+
+static lk_status gmm_responsibilities(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out)
+{
+    return ask_kernel(ctx, state, x, rows, NULL, out);
+}
+
+/* g -= r W'W (x - mean) with W lower triangular; y is scratch of d. */
+static void subtract_precision(int64_t d, const double *W, const double *x, const double *mean, double r, double *y, double *gradient)
+{
+    for (int64_t i = 0; i < d; i++) {
+        double sum = 0.0;
+        for (int64_t j = 0; j <= i; j++) {
+            sum += W[i * d + j] * (x[j] - mean[j]);
+        }
+        y[i] = r * sum;
+    }
+    for (int64_t i = 0; i < d; i++) {
+        for (int64_t j = 0; j <= i; j++) {
+            gradient[j] -= W[i * d + j] * y[i];
+        }
+    }
+}
+
+/* score = sum_k r_k(x) inverse(C_k) (mean_k - x). */
+static lk_status gmm_score(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out)
+{
+    const lki_gmm *g = state;
+    const lki_mixture *m = g->mixture;
+    const int64_t d = m->d, K = m->K;
+    double *r;
+    LKI_TRY(lki_allocate(ctx, (size_t)(rows * K + d), sizeof(double), &r));
+    lk_status status = ask_kernel(ctx, g, x, rows, NULL, r);
+    for (int64_t i = 0; status == LK_OK && i < rows; i++) {
+        double *gradient = out + i * d;
+        memset(gradient, 0, (size_t)d * sizeof(double));
+        for (int64_t k = 0; k < K; k++) {
+            const double rk = r[i * K + k], *mean = m->means + k * d, *row = x + i * d;
+            if (rk < 1e-300) {
+                continue;
+            }
+            switch (m->covariance->form) {
+            case LKI_FORM_FULL:
+            case LKI_FORM_TIED:
+                subtract_precision(d, m->W + lki_mixture_matrix(m, k) * d * d, row, mean, rk, r + rows * K, gradient);
+                break;
+            default:
+                for (int64_t j = 0; j < d; j++) {
+                    const double w = m->covariance->form == LKI_FORM_DIAG ? m->W[k * d + j] : m->W[k];
+                    gradient[j] -= rk * w * w * (row[j] - mean[j]);
+                }
+                break;
+            }
+        }
+    }
+    lki_release(ctx, r);
+    return status;
+}
+
+static double component_sd(const lki_mixture *m, int64_t k, int64_t j)
+{
+    const int64_t d = m->d;
+    switch (m->covariance->form) {
+    case LKI_FORM_FULL:
+    case LKI_FORM_TIED:
+        return sqrt(m->covariances[lki_mixture_matrix(m, k) * d * d + j * (d + 1)]);
+    case LKI_FORM_DIAG:
+        return sqrt(m->covariances[k * d + j]);
+    default:
+        return sqrt(m->covariances[k]);
+    }
+}
+
+static lk_status gmm_cdf(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out)
+{
+    const lki_mixture *m = ((const lki_gmm *)state)->mixture;
+    const int64_t d = m->d;
+    (void)ctx;
+    memset(out, 0, (size_t)(rows * d) * sizeof(double));
+    for (int64_t k = 0; k < m->K; k++) {
+        for (int64_t j = 0; j < d; j++) {
+            const double inverse = 1.0 / component_sd(m, k, j);
+            for (int64_t i = 0; i < rows; i++) {
+                out[i * d + j] += m->weights[k] * lki_normal_cdf((x[i * d + j] - m->means[k * d + j]) * inverse);
+            }
+        }
+    }
+    for (int64_t i = 0; i < rows * d; i++) {
+        out[i] = out[i] > 1.0 ? 1.0 : out[i];
+    }
+    return LK_OK;
+}
+
+/* ---- draws ---- */
+
+static lk_status gmm_sample(lk_context *ctx, const void *state, uint64_t seed, int64_t first_row, int64_t rows, double *out)
+{
+    const lki_mixture *m = ((const lki_gmm *)state)->mixture;
+    const int64_t d = m->d, K = m->K;
+    double *cumulative;
+    LKI_TRY(lki_allocate(ctx, (size_t)(K + d), sizeof(double), &cumulative));
+    double *z = cumulative + K, total = 0.0;
+    for (int64_t k = 0; k < K; k++) {
+        total += m->weights[k];
+        cumulative[k] = total;
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        lki_stream s = lki_stream_new(seed, LKI_STREAM_SAMPLE, (uint64_t)(first_row + i));
+        const int64_t k = lki_random_categorical(&s, cumulative, K);
+        const double *L = m->L + lki_mixture_matrix(m, k) * d * d;
+        double *x = out + i * d;
+        for (int64_t j = 0; j < d; j++) {
+            z[j] = lki_random_normal(&s);
+        }
+        for (int64_t j = 0; j < d; j++) {
+            x[j] = m->means[k * d + j];
+            switch (m->covariance->form) {
+            case LKI_FORM_FULL:
+            case LKI_FORM_TIED:
+                for (int64_t c = 0; c <= j; c++) {
+                    x[j] += L[j * d + c] * z[c];
+                }
+                break;
+            case LKI_FORM_DIAG:
+                x[j] += m->L[k * d + j] * z[j];
+                break;
+            default:
+                x[j] += m->L[k] * z[j];
+                break;
+            }
+        }
+    }
+    lki_release(ctx, cumulative);
+    return LK_OK;
+}
+
+/* ---- marginals ---- */
+
+static lk_status gmm_marginal(lk_context *ctx, const void *state, const int64_t *features, int64_t count, void **out)
+{
+    const lki_mixture *m = ((const lki_gmm *)state)->mixture;
+    const int64_t d = m->d, matrices = lki_mixture_matrices(m);
+    lki_mixture *part;
+    lki_gmm *g;
+    LKI_TRY(lki_mixture_new(ctx, m->K, count, m->covariance, &part));
+    memcpy(part->weights, m->weights, (size_t)m->K * sizeof(double));
+    for (int64_t k = 0; k < m->K; k++) {
+        for (int64_t a = 0; a < count; a++) {
+            part->means[k * count + a] = m->means[k * d + features[a]];
+        }
+    }
+    for (int64_t k = 0; k < matrices; k++) {
+        for (int64_t a = 0; a < count; a++) {
+            switch (m->covariance->form) {
+            case LKI_FORM_FULL:
+            case LKI_FORM_TIED:
+                for (int64_t b = 0; b < count; b++) {
+                    part->covariances[(k * count + a) * count + b] = m->covariances[(k * d + features[a]) * d + features[b]];
+                }
+                break;
+            case LKI_FORM_DIAG:
+                part->covariances[k * count + a] = m->covariances[k * d + features[a]];
+                break;
+            default:
+                part->covariances[k] = m->covariances[k];
+                break;
+            }
+        }
+    }
+    LKI_TRY(lki_gmm_new(ctx, part, &g));
+    *out = g;
+    return LK_OK;
+}
+
+static int64_t gmm_groups(const void *state)
+{
+    return ((const lki_gmm *)state)->mixture->K;
+}
+
+/* ---- info ---- */
+
+static json_t *reals(const double *values, int64_t count)
+{
+    json_t *array = json_array();
+    for (int64_t i = 0; array != NULL && i < count; i++) {
+        if (json_array_append_new(array, json_real(values[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static json_t *real_rows(const double *values, int64_t rows, int64_t columns)
+{
+    json_t *array = json_array();
+    for (int64_t i = 0; array != NULL && i < rows; i++) {
+        if (json_array_append_new(array, reals(values + i * columns, columns)) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+/* The mixture with each feature divided by its overall standard deviation: conditions then do not depend on units. Returns the
+ * conditions; scale holds d, covariance d x d. */
+static lk_status standardized_conditions(lk_context *ctx, const lki_mixture *m, double *conditions)
+{
+    const int64_t d = m->d, matrices = lki_mixture_matrices(m);
+    lki_mixture *unit = NULL;
+    double *scale = NULL;
+    lk_status status = LK_OK;
+    const lki_covariance *full = lki_covariance_find("full");
+    LKI_GOTO(status, done, lki_mixture_new(ctx, 1, d, full, &unit));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)(d + 2 * d * d), sizeof(double), &scale));
+    for (int64_t j = 0; j < d; j++) {
+        double mean = 0.0, variance = 0.0;
+        for (int64_t k = 0; k < m->K; k++) {
+            mean += m->weights[k] * m->means[k * d + j];
+        }
+        for (int64_t k = 0; k < m->K; k++) {
+            const double shift = m->means[k * d + j] - mean, sd = component_sd(m, k, j);
+            variance += m->weights[k] * (sd * sd + shift * shift);
+        }
+        scale[j] = 1.0 / sqrt(variance);
+    }
+    for (int64_t k = 0; k < m->K; k++) {
+        if (k < matrices) {
+            lki_mixture_covariance(m, k, unit->covariances);
+            for (int64_t i = 0; i < d * d; i++) {
+                unit->covariances[i] *= scale[i / d] * scale[i % d];
+            }
+            conditions[k] = lki_mixture_factor_one(unit, 0, scale + d) == 0 ? unit->condition[0] : (double)INFINITY;
+        } else {
+            conditions[k] = conditions[0];
+        }
+    }
+done:
+    lki_mixture_free(unit);
+    lki_release(ctx, scale);
+    return status;
+}
+
+static json_t *component_info(const lki_mixture *m, int64_t k, double n, double condition, double *matrix)
+{
+    json_t *component = json_object();
+    lki_mixture_covariance(m, k, matrix);
+    int failed = component == NULL;
+    failed = failed || json_object_set_new(component, "weight", json_real(m->weights[k])) != 0;
+    failed = failed || json_object_set_new(component, "effective_size",
+                                           n > 0.0 ? json_real(m->weights[k] * n) : json_null()) != 0;
+    failed = failed || json_object_set_new(component, "mean", reals(m->means + k * m->d, m->d)) != 0;
+    failed = failed || json_object_set_new(component, "covariance", real_rows(matrix, m->d, m->d)) != 0;
+    failed = failed || json_object_set_new(component, "condition",
+                                           isfinite(condition) ? json_real(condition) : json_null()) != 0;
+    if (failed) {
+        json_decref(component);
+        return NULL;
+    }
+    return component;
+}
+
+static lk_status gmm_info(lk_context *ctx, const void *state, json_t *info)
+{
+    const lki_mixture *m = ((const lki_gmm *)state)->mixture;
+    const int64_t d = m->d;
+    const json_t *rows = json_object_get(info, "n");
+    const double n = json_is_number(rows) ? json_number_value(rows) : 0.0;
+    double *conditions = NULL;
+    json_t *components = json_array();
+    lk_status status = LK_OK;
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)(m->K + d * d), sizeof(double), &conditions));
+    LKI_GOTO(status, done, standardized_conditions(ctx, m, conditions));
+    for (int64_t k = 0; k < m->K; k++) {
+        if (components == NULL ||
+            json_array_append_new(components, component_info(m, k, n, conditions[k], conditions + m->K)) != 0) {
+            status = lki_fail(ctx, LK_ERROR_MEMORY, "out of memory while describing component %lld", (long long)k);
+            goto done;
+        }
+    }
+    if (json_object_set_new(info, "covariance", json_string(m->covariance->name)) != 0 ||
+        json_object_set(info, "components", components) != 0) {
+        status = lki_fail(ctx, LK_ERROR_MEMORY, "out of memory while describing the mixture");
+    }
+done:
+    json_decref(components);
+    lki_release(ctx, conditions);
+    return status;
+}
+
+/* ---- file ---- */
+
+/* The covariances as a tensor; its name and rank tell the family: covariances K x d x d, covariance d x d (tied), variances K x d
+ * (diag) or K (spherical). */
+static lki_tensor covariance_tensor(const lki_mixture *m)
+{
+    const lki_form form = m->covariance->form;
+    lki_tensor t = {.rank = form == LKI_FORM_FULL ? 3 : form == LKI_FORM_SPHERICAL ? 1 : 2, .values = m->covariances};
+    strcpy(t.name, form == LKI_FORM_FULL ? "covariances" : form == LKI_FORM_TIED ? "covariance" : "variances");
+    t.shape[0] = form == LKI_FORM_TIED ? m->d : m->K;
+    t.shape[1] = t.rank > 1 ? m->d : 0;
+    t.shape[2] = t.rank > 2 ? m->d : 0;
+    return t;
+}
+
+static lk_status gmm_save(lk_context *ctx, const void *state, lki_tensor *tensors, int *count)
+{
+    const lki_mixture *m = ((const lki_gmm *)state)->mixture;
+    (void)ctx;
+    tensors[0] = (lki_tensor){.name = "weights", .rank = 1, .shape = {m->K, 0, 0}, .values = m->weights};
+    tensors[1] = (lki_tensor){.name = "means", .rank = 2, .shape = {m->K, m->d, 0}, .values = m->means};
+    tensors[2] = covariance_tensor(m);
+    *count = 3;
+    return LK_OK;
+}
+
+static const lki_tensor *tensor_named(const lki_tensor *tensors, int count, const char *name)
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(tensors[i].name, name) == 0) {
+            return &tensors[i];
+        }
+    }
+    return NULL;
+}
+
+static lk_status expect_shape(lk_context *ctx, const lki_tensor *t, const lki_tensor *want)
+{
+    int same = t->rank == want->rank;
+    for (int i = 0; same && i < want->rank; i++) {
+        same = t->shape[i] == want->shape[i];
+    }
+    if (!same) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "tensor %s does not have the shape that K components over d features ask for", t->name);
+    }
+    const int64_t size = (want->rank > 0 ? want->shape[0] : 1) * (want->rank > 1 ? want->shape[1] : 1) *
+                         (want->rank > 2 ? want->shape[2] : 1);
+    for (int64_t i = 0; i < size; i++) {
+        if (!isfinite(t->values[i])) {
+            return lki_fail(ctx, LK_ERROR_FORMAT, "tensor %s holds a value that is not finite at position %lld", t->name, (long long)i);
+        }
+    }
+    return LK_OK;
+}
+
+static const lki_covariance *family_of(const lki_tensor *t)
+{
+    static const char *const names[][2] = {
+        {"covariances", "full"}, {"covariance", "tied"}, {"variances", "diag"}, {"variances", "spherical"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const lki_covariance *family = lki_covariance_find(names[i][1]);
+        const int rank = family->form == LKI_FORM_FULL ? 3 : family->form == LKI_FORM_SPHERICAL ? 1 : 2;
+        if (strcmp(t->name, names[i][0]) == 0 && t->rank == rank) {
+            return family;
+        }
+    }
+    return NULL;
+}
+
+static lk_status gmm_load(lk_context *ctx, const lki_values *values, int64_t d, const lki_tensor *tensors, int count, void **out)
+{
+    const lki_tensor *weights = tensor_named(tensors, count, "weights"), *means = tensor_named(tensors, count, "means"),
+                     *covariances = NULL;
+    const lki_covariance *family = NULL;
+    (void)values;
+    for (int i = 0; i < count && family == NULL; i++) {
+        family = family_of(&tensors[i]);
+        covariances = &tensors[i];
+    }
+    if (weights == NULL || means == NULL || family == NULL || count != 3) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "a gmm needs the tensors weights, means and one of covariances (K x d x d), "
+                                              "covariance (d x d), variances (K x d or K), and no other");
+    }
+    const int64_t K = weights->rank == 1 ? weights->shape[0] : 0;
+    if (K < 1) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "tensor weights must be a list of at least one weight");
+    }
+    const lki_tensor want_means = {.rank = 2, .shape = {K, d, 0}}, want_weights = {.rank = 1, .shape = {K, 0, 0}};
+    lki_mixture shape = {.K = K, .d = d, .covariance = family};
+    const lki_tensor want = covariance_tensor(&shape);
+    LKI_TRY(expect_shape(ctx, weights, &want_weights));
+    LKI_TRY(expect_shape(ctx, means, &want_means));
+    LKI_TRY(expect_shape(ctx, covariances, &want));
+    double sum = 0.0;
+    for (int64_t k = 0; k < K; k++) {
+        if (weights->values[k] < 0.0) {
+            return lki_fail(ctx, LK_ERROR_FORMAT, "the weight of component %lld is negative", (long long)k);
+        }
+        sum += weights->values[k];
+    }
+    if (!(fabs(sum - 1.0) < 1e-6)) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "the weights sum to %.9g, not to 1", sum);
+    }
+    lki_mixture *m;
+    lki_gmm *g;
+    LKI_TRY(lki_mixture_new(ctx, K, d, family, &m));
+    memcpy(m->weights, weights->values, (size_t)K * sizeof(double));
+    memcpy(m->means, means->values, (size_t)(K * d) * sizeof(double));
+    memcpy(m->covariances, covariances->values, (size_t)family->length(K, d) * sizeof(double));
+    LKI_TRY(lki_gmm_new(ctx, m, &g));
+    *out = g;
+    return LK_OK;
+}
+
+const lki_operations lki_gmm_operations = {
+    .log_density = gmm_log_density,
+    .score = gmm_score,
+    .sample = gmm_sample,
+    .responsibilities = gmm_responsibilities,
+    .cdf = gmm_cdf,
+    .marginal = gmm_marginal,
+    .groups = gmm_groups,
+    .info = gmm_info,
+    .save = gmm_save,
+    .load = gmm_load,
+    .free = lki_gmm_free,
+};

@@ -1,0 +1,74 @@
+/* Parameters of a Gaussian mixture with the factors that its density needs, and the seam where covariance families enter. */
+#ifndef LIKELY_MIXTURE_H
+#define LIKELY_MIXTURE_H
+
+#include "core/core.h"
+#include "kernel.h"
+
+struct lki_mixture;
+
+/* What an M-step knows once means are settled: for each component its weight n_k and scatter about its mean. `pairs` holds K
+ * symmetric d x d matrices (row-major, full), or one pooled matrix (tied), or K x d squares (diag), or K totals (spherical). */
+typedef struct lki_scatter {
+    const double *n;
+    double total;
+    const double *pairs;
+} lki_scatter;
+
+/* Normal-inverse-Wishart prior against collapse, in standardized units with mean 0 (Fraley and Raftery 2007, section 4):
+ * shrinkage kappa, degrees of freedom nu, scale matrix (d x d). kappa = 0 means no prior. */
+typedef struct lki_prior {
+    double kappa, nu;
+    const double *scale;
+} lki_prior;
+
+/* A covariance family: how many parameters, how they are stored, how the M-step finds them. A new family is one entry in
+ * covariance.c. */
+typedef struct lki_covariance {
+    const char *name;
+    lki_form form;
+    int64_t (*length)(int64_t K, int64_t d);         /* doubles of `covariances` (and of W and L) */
+    double (*free_parameters)(int64_t K, int64_t d); /* of the covariances alone */
+    /* covariances = argmax of the expected complete log-likelihood (plus log prior); the scatter already holds the prior's share of
+     * the means. */
+    void (*solve)(const lki_scatter *scatter, const lki_prior *prior, int64_t K, int64_t d, double *covariances);
+    double (*log_prior)(const struct lki_mixture *mixture, const lki_prior *prior); /* up to a constant */
+} lki_covariance;
+
+const lki_covariance *lki_covariance_find(const char *name);
+const lki_covariance *lki_covariance_at(int index); /* NULL beyond the last */
+
+/* K Gaussians over d features. `factor` fills what stands below `covariances`. One allocation. */
+typedef struct lki_mixture {
+    int64_t K, d;
+    const lki_covariance *covariance;
+    double *weights;     /* K, sum 1 */
+    double *means;       /* K x d */
+    double *covariances; /* full K x d x d, tied d x d, diag K x d, spherical K */
+    double *W;           /* inverse factors in the same layout: |W (x - mean)|^2 is the Mahalanobis square */
+    double *L;           /* factors: covariance = L L' */
+    double *log_c;       /* K: log weight - (d log 2 pi + log det) / 2 */
+    double *log_det;     /* K */
+    double *smallest;    /* K: lower bound of the smallest eigenvalue, within a factor d */
+    double *condition;   /* K: condition of the covariance as it stands */
+    lki_memory memory;
+} lki_mixture;
+
+lk_status lki_mixture_new(lk_context *ctx, int64_t K, int64_t d, const lki_covariance *covariance, lki_mixture **out) LK_NODISCARD;
+void lki_mixture_free(lki_mixture *m);
+void lki_mixture_copy(lki_mixture *to, const lki_mixture *from); /* same shape */
+/* Factors component k (or the shared covariance, k = 0). Returns 0, or the leading minor that is not positive. work: 2 d d. */
+int64_t lki_mixture_factor_one(lki_mixture *m, int64_t k, double *work);
+/* log_c from weights and determinants. */
+void lki_mixture_normalize(lki_mixture *m);
+/* Index of the matrix behind component k: 0 for tied. */
+int64_t lki_mixture_matrix(const lki_mixture *m, int64_t k);
+/* Number of separate matrices: 1 for tied, else K. */
+int64_t lki_mixture_matrices(const lki_mixture *m);
+/* The covariance of component k as a d x d matrix. */
+void lki_mixture_covariance(const lki_mixture *m, int64_t k, double *out);
+double lki_mixture_free_parameters(const lki_mixture *m);
+/* The plan for the kernel's factored way in the mixture's own units; plan.packed must still be allocated and packed. */
+lki_mixture_plan lki_mixture_factored_plan(const lki_mixture *m);
+
+#endif

@@ -1,0 +1,153 @@
+/* A subsample of standardized rows in memory, and the same rows whitened, on which starts are tried. */
+#include "core/philox.h"
+#include "math/cholesky.h"
+#include "search.h"
+#include <math.h>
+#include <string.h>
+
+/* Rows of positive weight, each kept when its own draw falls below `share`: values are rows x (d + 1), the last being the weight. */
+static lk_status collect(lk_context *ctx, const lki_em_data *data, double share, uint64_t seed, double **out, int64_t *count)
+{
+    const int64_t d = data->d;
+    lki_block b = {0};
+    double *values = NULL;
+    size_t capacity = 0;
+    int64_t n = 0;
+    lk_status status = LK_OK;
+    for (int64_t block = 0; block < data->rows->blocks; block++) {
+        LKI_GOTO(status, done, lki_cancelled(ctx));
+        LKI_GOTO(status, done, lki_dataset_block(ctx, data->rows, block, &b));
+        LKI_GOTO(status, done, lki_grow(ctx, &values, &capacity, (size_t)((n + b.rows) * (d + 1)), sizeof(double)));
+        for (int64_t i = 0; i < b.rows; i++) {
+            const double w = b.w == NULL ? 1.0 : b.w[i];
+            if (!(w > 0.0)) {
+                continue;
+            }
+            if (share < 1.0) {
+                lki_stream s = lki_stream_new(seed, LKI_STREAM_START, (uint64_t)(b.first_row + i));
+                if (lki_random_uniform(&s) >= share) {
+                    continue;
+                }
+            }
+            for (int64_t j = 0; j < d; j++) {
+                values[n * (d + 1) + j] = (b.x[i * d + j] - data->centre[j]) * data->scale[j];
+            }
+            values[n * (d + 1) + d] = w;
+            n++;
+        }
+    }
+    *out = values;
+    *count = n;
+    values = NULL;
+done:
+    lki_block_free(ctx, &b);
+    lki_release(ctx, values);
+    return status;
+}
+
+/* Σ w, Σ w z z' of rows that are standardized already. */
+static lk_status summarize(lk_context *ctx, const double *values, int64_t n, int64_t d, lki_em_data *out)
+{
+    LKI_TRY(lki_zeros(ctx, (size_t)d, (size_t)d * sizeof(double), &out->scatter));
+    out->d = d;
+    out->positive = (double)n;
+    for (int64_t i = 0; i < n; i++) {
+        const double *z = values + i * (d + 1), w = z[d];
+        out->total += w;
+        for (int64_t a = 0; a < d; a++) {
+            for (int64_t c = 0; c < d; c++) {
+                out->scatter[a * d + c] += w * z[a] * z[c];
+            }
+        }
+    }
+    return LK_OK;
+}
+
+/* y = W z in place, row by row. */
+static void whiten(double *values, int64_t n, int64_t d, const double *W)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double *z = values + i * (d + 1);
+        for (int64_t r = d - 1; r >= 0; r--) {
+            double y = 0.0;
+            for (int64_t c = 0; c <= r; c++) {
+                y += W[r * d + c] * z[c];
+            }
+            z[r] = y;
+        }
+    }
+}
+
+static void attach(lki_dataset *rows, const lk_table *table, const int64_t *positions, int64_t d, int64_t n)
+{
+    memset(rows, 0, sizeof *rows);
+    rows->table = table;
+    rows->features = positions;
+    rows->d = d;
+    rows->weight = d;
+    rows->rows = n;
+    rows->blocks = (n + LKI_BLOCK_ROWS - 1) / LKI_BLOCK_ROWS;
+}
+
+static lk_status whitened(lk_context *ctx, double *values, int64_t n, int64_t d, lki_sample *out)
+{
+    lk_status status = LK_OK;
+    double *covariance = NULL, *work = NULL;
+    lki_spd spd;
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, (size_t)d * sizeof(double), &covariance));
+    LKI_GOTO(status, done, lki_allocate(ctx, 2 * (size_t)d, (size_t)d * sizeof(double), &work));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, (size_t)d * sizeof(double), &out->metric));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, (size_t)d * sizeof(double), &out->unwhiten));
+    for (int64_t i = 0; i < d * d; i++) {
+        covariance[i] = out->data.scatter[i] / out->data.total;
+    }
+    if (lki_spd_factor(d, covariance, out->metric, out->unwhiten, &spd, work) == 0 && spd.condition < 1e10) {
+        whiten(values, n, d, out->metric);
+        LKI_GOTO(status, done, lk_table_from_array(ctx, values, n, d + 1, NULL, &out->white));
+        attach(&out->white_rows, out->white, out->positions, d, n);
+        out->white_data.rows = &out->white_rows;
+        out->white_data.d = d;
+        out->white_data.total = out->data.total;
+    }
+done:
+    lki_release(ctx, covariance);
+    lki_release(ctx, work);
+    return status;
+}
+
+lk_status lki_sample_new(lk_context *ctx, const lki_em_data *data, int64_t most, uint64_t seed, lki_sample *out)
+{
+    const int64_t d = data->d;
+    double *values = NULL;
+    int64_t n = 0;
+    lk_status status = LK_OK;
+    memset(out, 0, sizeof *out);
+    out->whole = data->positive <= (double)most;
+    LKI_GOTO(status, done, collect(ctx, data, out->whole ? 1.0 : (double)most / data->positive, seed, &values, &n));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, sizeof(int64_t), &out->positions));
+    for (int64_t j = 0; j < d; j++) {
+        out->positions[j] = j;
+    }
+    LKI_GOTO(status, done, lk_table_from_array(ctx, values, n, d + 1, NULL, &out->table));
+    attach(&out->rows, out->table, out->positions, d, n);
+    LKI_GOTO(status, done, summarize(ctx, values, n, d, &out->data));
+    out->data.rows = &out->rows;
+    status = whitened(ctx, values, n, d, out);
+done:
+    lki_release(ctx, values);
+    if (status != LK_OK) {
+        lki_sample_free(ctx, out);
+    }
+    return status;
+}
+
+void lki_sample_free(lk_context *ctx, lki_sample *sample)
+{
+    lk_table_free(sample->table);
+    lk_table_free(sample->white);
+    lki_release(ctx, sample->positions);
+    lki_release(ctx, sample->metric);
+    lki_release(ctx, sample->unwhiten);
+    lki_release(ctx, sample->data.scatter);
+    memset(sample, 0, sizeof *sample);
+}

@@ -1,0 +1,191 @@
+/* The search over starts: many short runs on a sample of the rows, the best of them finished on all rows. */
+#include "search.h"
+#include "centres.h"
+#include "data/table_impl.h"
+#include <math.h>
+#include <string.h>
+
+/* Short runs are stopped early, since they only rank the starts (Biernacki, Celeux and Govaert 2003, "em-EM"). */
+enum { SHORT_ITERATIONS = 60, LLOYD_PASSES = 50 };
+#define SHORT_TOL 1e-5
+
+typedef struct candidate {
+    lki_mixture *mixture;
+    lki_em_result result;
+} candidate;
+
+/* Non-degenerate before degenerate, then by objective. */
+static int better(const lki_em_result *a, const lki_em_result *b)
+{
+    if ((a->defect < 0) != (b->defect < 0)) {
+        return a->defect < 0;
+    }
+    return a->objective > b->objective;
+}
+
+static int64_t restarts_of(const lki_search *s, const lki_em_data *data)
+{
+    if (s->K == 1) {
+        return 1;
+    }
+    if (s->restarts > 0) {
+        return s->restarts;
+    }
+    return s->em.tol == 0.0 ? 1 : data->positive <= 2000.0 ? 20 : 10;
+}
+
+static const double *sample_values(const lk_table *table)
+{
+    return lki_table_direct(table);
+}
+
+/* Random rows as means, the total covariance for all. */
+static lk_status random_start(const lki_sample *sample, const lki_search *s, lki_stream *stream, lki_mixture *m)
+{
+    const int64_t d = m->d, K = m->K, dd = d * d;
+    const double *values = sample_values(sample->table), total = sample->data.total, *T = sample->data.scatter;
+    double trace = 0.0;
+    for (int64_t j = 0; j < d; j++) {
+        trace += T[j * d + j] / total;
+    }
+    for (int64_t k = 0; k < K; k++) {
+        const int64_t row = lki_random_below(stream, sample->rows.rows);
+        memcpy(m->means + k * d, values + row * (d + 1), (size_t)d * sizeof(double));
+        m->weights[k] = 1.0 / (double)K;
+    }
+    for (int64_t i = 0; i < s->covariance->length(K, d); i++) {
+        switch (s->covariance->form) {
+        case LKI_FORM_FULL:
+        case LKI_FORM_TIED:
+            m->covariances[i] = T[i % dd] / total;
+            break;
+        case LKI_FORM_DIAG:
+            m->covariances[i] = T[i % d * (d + 1)] / total;
+            break;
+        default:
+            m->covariances[i] = trace / (double)d;
+            break;
+        }
+    }
+    return LK_OK;
+}
+
+/* k-means++ and Lloyd, every second time in whitened coordinates where the family can follow, then one M-step. */
+static lk_status kmeans_start(lk_context *ctx, const lki_sample *sample, const lki_search *s, int64_t number, lki_stream *stream,
+                              double *centres, lki_mixture *m, int64_t *distinct)
+{
+    const int64_t d = m->d, K = m->K;
+    const int triangle = s->covariance->form == LKI_FORM_FULL || s->covariance->form == LKI_FORM_TIED;
+    const int white = sample->white != NULL && triangle && d > 1 && number % 2 == 1;
+    const double *values = sample_values(white ? sample->white : sample->table);
+    const lki_em_data *data = white ? &sample->white_data : &sample->data;
+    double inertia;
+    LKI_TRY(lki_centres_seed(ctx, values, sample->rows.rows, d, K, stream, centres, distinct));
+    if (*distinct < K) {
+        return LK_OK;
+    }
+    LKI_TRY(lki_centres_refine(ctx, data, values, sample->rows.rows, K, LLOYD_PASSES, K > 9 ? 2 * K : 0, stream, centres, &inertia));
+    for (int64_t k = 0; white && k < K; k++) { /* back: z = L y, from the last coordinate up */
+        double *c = centres + k * d;
+        for (int64_t r = d - 1; r >= 0; r--) {
+            double z = 0.0;
+            for (int64_t j = 0; j <= r; j++) {
+                z += sample->unwhiten[r * d + j] * c[j];
+            }
+            c[r] = z;
+        }
+    }
+    return lki_em_from_centres(ctx, &sample->data, centres, white ? sample->metric : NULL, &s->em.prior, m);
+}
+
+/* Keeps the best `most` candidates, best first. */
+static void keep(candidate *list, int64_t *count, int64_t most, candidate *fresh)
+{
+    int64_t at = *count;
+    while (at > 0 && better(&fresh->result, &list[at - 1].result)) {
+        at--;
+    }
+    if (at >= most) {
+        lki_mixture_free(fresh->mixture);
+        return;
+    }
+    if (*count == most) {
+        lki_mixture_free(list[most - 1].mixture);
+        (*count)--;
+    }
+    memmove(list + at + 1, list + at, (size_t)(*count - at) * sizeof *list);
+    list[at] = *fresh;
+    (*count)++;
+}
+
+static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *s, int64_t number,
+                           double *centres, candidate *out, int64_t *distinct)
+{
+    lki_stream stream = lki_stream_new(s->seed, LKI_STREAM_START, ((uint64_t)1 << 40) + (uint64_t)number);
+    lki_em_options em = s->em;
+    LKI_TRY(lki_mixture_new(ctx, s->K, data->d, s->covariance, &out->mixture));
+    lk_status status;
+    if (s->random && s->K > 1) {
+        status = random_start(sample, s, &stream, out->mixture);
+    } else {
+        status = kmeans_start(ctx, sample, s, number, &stream, centres, out->mixture, distinct);
+    }
+    if (status == LK_OK && *distinct >= s->K) {
+        if (em.tol > 0.0) {
+            em.tol = fmax(em.tol, SHORT_TOL);
+            em.max_iter = em.max_iter < SHORT_ITERATIONS ? em.max_iter : SHORT_ITERATIONS;
+            status = lki_em_run(ctx, &sample->data, &em, out->mixture, &out->result);
+        } else {
+            status = lki_em_run(ctx, data, &em, out->mixture, &out->result);
+        }
+    }
+    if (status != LK_OK) {
+        lki_mixture_free(out->mixture);
+        out->mixture = NULL;
+    }
+    return status;
+}
+
+lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *s,
+                         lki_mixture **out, lki_em_result *result, int64_t *distinct)
+{
+    const int64_t restarts = restarts_of(s, data);
+    const int64_t finishers = s->em.tol == 0.0 || !sample->whole ? 1 : (restarts + 3) / 4;
+    candidate *list = NULL;
+    double *centres = NULL;
+    int64_t count = 0;
+    lk_status status = LK_OK;
+    *distinct = s->K;
+    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)finishers + 1, sizeof *list, &list));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)s->K, (size_t)data->d * sizeof(double), &centres));
+    for (int64_t i = 0; i < restarts; i++) {
+        candidate fresh = {NULL, {0}};
+        LKI_GOTO(status, done, start_one(ctx, data, sample, s, i, centres, &fresh, distinct));
+        if (*distinct < s->K) {
+            lki_mixture_free(fresh.mixture);
+            status = lki_fail(ctx, LK_ERROR_DATA, "components = %lld, but the rows have only %lld distinct values; ask for at most that many",
+                              (long long)s->K, (long long)*distinct);
+            goto done;
+        }
+        keep(list, &count, finishers, &fresh);
+    }
+    for (int64_t i = 0; s->em.tol > 0.0 && i < count; i++) {
+        const int64_t before = list[i].result.iterations;
+        LKI_GOTO(status, done, lki_em_run(ctx, data, &s->em, list[i].mixture, &list[i].result));
+        list[i].result.iterations += sample->whole ? before : 0;
+    }
+    int64_t best = 0;
+    for (int64_t i = 1; i < count; i++) {
+        best = better(&list[i].result, &list[best].result) ? i : best;
+    }
+    *out = list[best].mixture;
+    *result = list[best].result;
+    list[best].mixture = NULL;
+done:
+    for (int64_t i = 0; i < count; i++) {
+        lki_mixture_free(list[i].mixture);
+    }
+    lki_release(ctx, list);
+    lki_release(ctx, centres);
+    return status;
+}

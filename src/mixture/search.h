@@ -1,0 +1,36 @@
+/* The search for the best non-degenerate optimum of a mixture with given K and covariance family. */
+#ifndef LIKELY_SEARCH_H
+#define LIKELY_SEARCH_H
+
+#include "em.h"
+
+/* A subsample of the rows in memory, standardized, on which starts are tried. */
+typedef struct lki_sample {
+    lk_table *table;       /* rows x (d + 1): standardized features, weight */
+    lk_table *white;       /* the same rows as |W z| coordinates; NULL if the total covariance is singular */
+    lki_dataset rows, white_rows;
+    int64_t *positions;    /* 0..d-1 */
+    double *metric;        /* d x d lower triangle W of the total covariance; NULL with white */
+    double *unwhiten;      /* its inverse L */
+    lki_em_data data, white_data; /* share nothing with the full data */
+    int whole;             /* 1 if it holds every row of positive weight */
+} lki_sample;
+
+lk_status lki_sample_new(lk_context *ctx, const lki_em_data *data, int64_t most, uint64_t seed, lki_sample *out) LK_NODISCARD;
+void lki_sample_free(lk_context *ctx, lki_sample *sample);
+
+typedef struct lki_search {
+    int64_t K;
+    const lki_covariance *covariance;
+    int random;        /* start from random rows instead of k-means++ */
+    int64_t restarts;  /* 0 = by the number of rows */
+    uint64_t seed;
+    lki_em_options em;
+} lki_search;
+
+/* Runs the starts on the sample, the best of them on all rows. *out is in standardized units. Errors: LK_ERROR_DATA when there are
+ * fewer distinct rows than K (*distinct then says how many). */
+lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *search,
+                         lki_mixture **out, lki_em_result *result, int64_t *distinct) LK_NODISCARD;
+
+#endif
