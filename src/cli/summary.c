@@ -1,0 +1,233 @@
+/* What a model tells about itself, from the JSON of lk_model_info(), in words for people. */
+#include "cli/cli.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+enum { SHOWN_FEATURES = 8, SHOWN_COMPONENTS = 40 };
+
+static double number_of(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+/* A column of the model: its name, whether it stands as text or as an object with a name. */
+static const char *column_name(const json_t *columns, size_t j)
+{
+    const json_t *column = json_array_get(columns, j);
+    const char *name = json_is_string(column) ? json_string_value(column) : text_of(column, "name");
+    return name == NULL ? "?" : name;
+}
+
+static void print_value(FILE *out, const json_t *value)
+{
+    char buffer[48];
+    if (json_is_string(value)) {
+        cli_print_clean(out, json_string_value(value));
+    } else if (json_is_number(value)) {
+        fputs(cli_number(json_number_value(value), buffer, sizeof buffer), out);
+    } else if (json_is_boolean(value)) {
+        fputs(json_is_true(value) ? "yes" : "no", out);
+    } else if (json_is_array(value)) {
+        size_t n = json_array_size(value);
+        for (size_t i = 0; i < n && i < 12; i++) {
+            fputs(i == 0 ? "" : ", ", out);
+            print_value(out, json_array_get(value, i));
+        }
+        fputs(n > 12 ? ", ..." : "", out);
+    }
+}
+
+static void line(cli_grid *grid, const char *label, double value, const char *unit)
+{
+    char buffer[48];
+    if (!isnan(value)) {
+        if (floor(value) == value && fabs(value) < 1e15) {
+            snprintf(buffer, sizeof buffer, "%.0f", value);
+        } else {
+            snprintf(buffer, sizeof buffer, fabs(value) < 1e7 && fabs(value) > 1e-3 ? "%.4f" : "%.8g", value);
+        }
+        cli_grid_add(grid, "%s", label);
+        cli_grid_add(grid, "%s%s", buffer, unit);
+    }
+}
+
+static void print_columns(cli_grid *grid, const json_t *info)
+{
+    const json_t *columns = json_object_get(info, "columns");
+    char names[400] = "";
+    size_t used = 0, n = json_array_size(columns);
+    for (size_t j = 0; j < n && used < 300; j++) {
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%.60s", j == 0 ? "" : ", ",
+                                 column_name(columns, j));
+        if (j + 1 < n && used >= 300) {
+            snprintf(names + used, sizeof names - used, ", ...");
+        }
+    }
+    cli_grid_add(grid, "features");
+    cli_grid_add(grid, "%.0f: %s", number_of(info, "d"), names);
+}
+
+/* The scalars, in one grid of label and value. */
+static void print_scalars(FILE *out, const json_t *info)
+{
+    cli_grid *grid = cli_grid_new(2);
+    const char *method = text_of(info, "method");
+    const json_t *components = json_object_get(info, "components");
+    cli_grid_add(grid, "method");
+    if (json_array_size(components) > 0) {
+        const char *covariance = text_of(info, "covariance");
+        covariance = covariance == NULL ? text_of(json_object_get(info, "parameters"), "covariance") : covariance;
+        size_t k = json_array_size(components);
+        cli_grid_add(grid, "%s, %zu component%s%s%s", method == NULL ? "?" : method, k, k == 1 ? "" : "s",
+                     covariance == NULL ? "" : ", covariance ", covariance == NULL ? "" : covariance);
+    } else {
+        cli_grid_add(grid, "%s", method == NULL ? "?" : method);
+    }
+    print_columns(grid, info);
+    const char *transform = text_of(info, "transform");
+    if (transform != NULL && transform[0] != '\0') {
+        cli_grid_add(grid, "transform");
+        cli_grid_add(grid, "%s", transform);
+    }
+    double n = number_of(info, "n"), log_likelihood = number_of(info, "log_likelihood");
+    line(grid, "rows (sum of weights)", n, "");
+    line(grid, "log-likelihood", log_likelihood, " nats");
+    line(grid, "  a row", log_likelihood / n, " nats");
+    line(grid, "free parameters", number_of(info, "free_parameters"), "");
+    line(grid, "bic", number_of(info, "bic"), "");
+    line(grid, "icl", number_of(info, "icl"), "");
+    line(grid, "aic", number_of(info, "aic"), "");
+    const json_t *heldout = json_object_get(info, "held_out");
+    if (json_is_object(heldout)) {
+        line(grid, "held-out rows", number_of(heldout, "rows"), "");
+        line(grid, "held-out log density", number_of(heldout, "mean_log_density"), " nats a row");
+        line(grid, "  standard error", number_of(heldout, "standard_error"), "");
+    }
+    const json_t *converged = json_object_get(info, "converged");
+    double iterations = number_of(info, "iterations");
+    if (json_is_boolean(converged)) {
+        cli_grid_add(grid, "converged");
+        if (isnan(iterations)) {
+            cli_grid_add(grid, "%s", json_is_true(converged) ? "yes" : "no");
+        } else {
+            cli_grid_add(grid, "%s, %.0f iterations", json_is_true(converged) ? "yes" : "no", iterations);
+        }
+    }
+    const char *degenerate = text_of(info, "degenerate");
+    if (degenerate != NULL && degenerate[0] != '\0') {
+        cli_grid_add(grid, "degenerate");
+        cli_grid_add(grid, "%s", degenerate);
+    }
+    cli_grid_print(grid, out, "", "ll");
+}
+
+static double effective_size(const json_t *component)
+{
+    double size = number_of(component, "effective_size");
+    return isnan(size) ? number_of(component, "size") : size;
+}
+
+/* Weight, size and mean of each component; a mean of many features is cut. */
+static void print_components(FILE *out, const json_t *info, bool details)
+{
+    const json_t *components = json_object_get(info, "components");
+    const json_t *columns = json_object_get(info, "columns");
+    size_t count = json_array_size(components), d = json_array_size(columns);
+    size_t shown = d < SHOWN_FEATURES ? d : SHOWN_FEATURES, rows = count < SHOWN_COMPONENTS ? count : SHOWN_COMPONENTS;
+    if (count == 0) {
+        return;
+    }
+    int width = (int)shown + 3 + (details ? 1 : 0) + (shown < d ? 1 : 0);
+    cli_grid *grid = cli_grid_new(width);
+    cli_grid_add(grid, "component");
+    cli_grid_add(grid, "weight");
+    cli_grid_add(grid, "size");
+    if (details) {
+        cli_grid_add(grid, "condition");
+    }
+    for (size_t j = 0; j < shown; j++) {
+        cli_grid_add(grid, "%s", column_name(columns, j));
+    }
+    if (shown < d) {
+        cli_grid_add(grid, "...");
+    }
+    for (size_t k = 0; k < rows; k++) {
+        const json_t *component = json_array_get(components, k);
+        const json_t *mean = json_object_get(component, "mean");
+        cli_grid_add(grid, "%zu", k);
+        cli_grid_add(grid, "%.4f", number_of(component, "weight"));
+        double size = effective_size(component);
+        cli_grid_add(grid, isnan(size) ? "-" : "%.1f", size);
+        if (details) {
+            cli_grid_number(grid, number_of(component, "condition"));
+        }
+        for (size_t j = 0; j < shown; j++) {
+            const json_t *value = json_array_get(mean, j);
+            cli_grid_number(grid, json_is_number(value) ? json_number_value(value) : (double)NAN);
+        }
+        if (shown < d) {
+            cli_grid_add(grid, "...");
+        }
+    }
+    fputs("\nmeans of the components\n", out);
+    cli_grid_print(grid, out, "  ", "r");
+    if (rows < count) {
+        fprintf(out, "  and %zu more: --json shows all\n", count - rows);
+    }
+}
+
+static void print_parameters(FILE *out, const json_t *info)
+{
+    const json_t *parameters = json_object_get(info, "parameters");
+    if (!json_is_object(parameters) || json_object_size(parameters) == 0) {
+        return;
+    }
+    fputs("\nparameters\n", out);
+    for (void *at = json_object_iter((json_t *)parameters); at != NULL;
+         at = json_object_iter_next((json_t *)parameters, at)) {
+        fputs("  ", out);
+        cli_print_clean(out, json_object_iter_key(at));
+        fputs(" = ", out);
+        print_value(out, json_object_iter_value(at));
+        fputc('\n', out);
+    }
+}
+
+void cli_print_summary(FILE *out, const json_t *info, bool details)
+{
+    if (!json_is_object(info)) {
+        fputs("(not enough memory to show the model)\n", out);
+        return;
+    }
+    print_scalars(out, info);
+    print_components(out, info, details);
+    if (details) {
+        print_parameters(out, info);
+    }
+}
+
+void cli_print_doubts(const json_t *info)
+{
+    const char *degenerate = text_of(info, "degenerate");
+    bool told = false;
+    if (json_is_false(json_object_get(info, "converged"))) {
+        cli_warning("not to be trusted: not converged after %.0f iterations; --max-iter allows more, --tol asks for less",
+                    number_of(info, "iterations"));
+        told = true;
+    }
+    if (degenerate != NULL && degenerate[0] != '\0') {
+        cli_warning("not to be trusted: degenerate: %s", degenerate);
+        told = true;
+    }
+    if (!told) {
+        cli_warning("not to be trusted: 'likely info' tells why");
+    }
+}

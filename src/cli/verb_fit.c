@@ -1,0 +1,266 @@
+/* likely fit: learns a distribution from a table, or builds one from given parameters, and keeps it in a file. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const lk_parameter options[] = {
+    {"model", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "METHOD",
+     "the method, one of 'likely models'; the first of them if not given"},
+    {"transform", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "LIST",
+     "applied in order to every feature, or as name:column to one: standardize, log, logit, sqrt, asinh; densities stay "
+     "in the units of the data"},
+    {"holdout", LK_PARAMETER_REAL, NULL, 1e-9, 0.999999999, NULL, "SHARE",
+     "share of the rows to hold out, to report their likelihood"},
+    {"folds", LK_PARAMETER_INTEGER, NULL, 2, 1000000, NULL, NULL, "folds of a cross-validation that reports likelihood"},
+    {"start", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE", "begin from this model of the same method and features"},
+    {"params", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE",
+     "build the model from parameters in JSON instead of DATA; - is standard input"},
+};
+
+static const cli_example examples[] = {
+    {"likely fit faithful.csv", "1 to 9 components, the best by bic; writes faithful.lk"},
+    {"likely fit iris.csv --label Species --components 3 -o iris3.lk", "three components, one column left out"},
+    {"likely fit prices.tsv --transform log:price,standardize --holdout 0.2", "in logarithms, with an honest check"},
+    {"likely fit more.csv --start iris3.lk -o iris3b.lk", "go on from a model"},
+    {"likely fit --params mixture.json -o known.lk", "a mixture whose parameters are known"},
+    {NULL, NULL},
+};
+
+/* DATA's name without folders and without extensions of a format, with .lk: in the current directory. */
+static char *default_output(const char *data)
+{
+    static const char *const endings[] = {".gz", ".zst", ".csv", ".tsv", ".txt", ".npy", ".json", ".dat", ".data"};
+    const char *slash = strrchr(data, '/');
+    char *name = NULL;
+    char *base = strdup(slash == NULL ? data : slash + 1);
+    if (base == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        size_t length = strlen(base), ending = strlen(endings[i]);
+        if (length > ending && strcmp(base + length - ending, endings[i]) == 0) {
+            base[length - ending] = '\0';
+            i = i < 2 ? 1 : sizeof endings / sizeof endings[0] - 1; /* one compression, then one format */
+        }
+    }
+    if (asprintf(&name, "%s.lk", base) < 0) {
+        name = NULL;
+    }
+    free(base);
+    return name;
+}
+
+static char *read_text(const char *path)
+{
+    FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    char *text = NULL;
+    size_t length = 0, capacity = 0;
+    if (in == NULL) {
+        cli_error("%s: cannot read: %s", path, strerror(errno));
+        return NULL;
+    }
+    for (size_t got = 1; got > 0;) {
+        if (length + 65537 > capacity) {
+            capacity = capacity * 2 + 131072;
+            char *grown = realloc(text, capacity);
+            if (grown == NULL) {
+                cli_error("%s: %s", path, lk_status_text(LK_ERROR_MEMORY));
+                free(text);
+                text = NULL;
+                break;
+            }
+            text = grown;
+        }
+        got = fread(text + length, 1, 65536, in);
+        length += got;
+        text[length] = '\0';
+    }
+    if (text != NULL && ferror(in)) {
+        cli_error("%s: cannot read: %s", path, strerror(errno));
+        free(text);
+        text = NULL;
+    } else if (text != NULL && strlen(text) != length) {
+        cli_error("%s: byte %zu is zero: JSON is text", path, strlen(text) + 1);
+        free(text);
+        text = NULL;
+    }
+    if (in != stdin) {
+        fclose(in);
+    }
+    return text;
+}
+
+/* The method's parameters that were given, ended by a NULL name. */
+static void collect_settings(const cli_command *command, lk_setting *settings)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < command->value_count; i++) {
+        const cli_value *value = &command->values[i];
+        if (value->of_method && value->given) {
+            settings[count++] = (lk_setting){value->parameter->name, value->text};
+        }
+    }
+    settings[count] = (lk_setting){NULL, NULL};
+}
+
+static int build(cli_command *command, const lk_setting *settings, lk_model **model)
+{
+    char *json = read_text(cli_text(command, "params"));
+    if (json == NULL) {
+        return CLI_FAILED;
+    }
+    lk_status status = lk_model_build(command->context, command->method->name, json, settings, model);
+    free(json);
+    return status == LK_OK ? CLI_DONE : cli_fail(command, status);
+}
+
+static int learn(cli_command *command, const lk_setting *settings, lk_model **model)
+{
+    int code;
+    lk_table *table = NULL;
+    lk_model *start = NULL;
+    lk_status status = LK_OK;
+    const char *start_path = cli_text(command, "start");
+    lk_read_options reading = cli_read_options(command, &code);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    if (start_path != NULL) {
+        status = lk_model_load(command->context, start_path, &start);
+    }
+    if (status == LK_OK) {
+        status = lk_table_read(command->context, command->operands[0], &reading, &table);
+    }
+    if (status == LK_OK) {
+        lk_roles roles = {.size = sizeof roles};
+        roles.features = cli_text(command, "features");
+        roles.label = cli_text(command, "label");
+        roles.weight = cli_text(command, "weight");
+        roles.id = cli_text(command, "id");
+        roles.ignore = cli_text(command, "ignore");
+        lk_fit_options fit = {.size = sizeof fit, .settings = settings, .roles = &roles, .start = start};
+        fit.transform = cli_text(command, "transform");
+        fit.holdout = cli_real(command, "holdout");
+        fit.folds = cli_integer(command, "folds");
+        fit.seed = cli_integer(command, "seed");
+        const char *method = start != NULL && !cli_given(command, "model") ? lk_model_method(start)->name
+                                                                            : command->method->name;
+        status = lk_model_fit(command->context, method, table, &fit, model);
+    }
+    code = status == LK_OK ? CLI_DONE : cli_fail(command, status);
+    lk_model_free(start);
+    lk_table_free(table);
+    return code;
+}
+
+/* The model is in its file: tell about it. Standard output may be taken by the model itself. */
+static int tell(cli_command *command, const lk_model *model, const char *output)
+{
+    char *text = NULL;
+    lk_status status = lk_model_info(command->context, model, &text);
+    if (status != LK_OK) {
+        return cli_fail(command, status);
+    }
+    json_t *info = json_loads(text, 0, NULL);
+    bool to_stdout = strcmp(output, "-") == 0;
+    if (cli_flag(command, "json")) {
+        printf("%s\n", text);
+    } else if (!cli_flag(command, "quiet")) {
+        cli_progress_clear();
+        cli_print_summary(to_stdout ? stderr : stdout, info, false);
+        if (!to_stdout) {
+            fputs("written to ", stdout);
+            cli_print_clean(stdout, output);
+            fputc('\n', stdout);
+        }
+    }
+    int code = CLI_DONE;
+    if (!lk_model_trusted(model)) {
+        fflush(stdout);
+        cli_print_doubts(info);
+        code = CLI_DOUBTFUL;
+    }
+    json_decref(info);
+    lk_free(command->context, text);
+    return code;
+}
+
+static int check(const cli_command *command, const char *source)
+{
+    bool built = cli_given(command, "params");
+    if (built && command->operand_count > 0) {
+        return cli_usage_error(command, "--params takes the place of DATA: leave out '%s'", command->operands[0]);
+    }
+    static const char *const of_data[] = {"start", "transform", "holdout", "folds"};
+    for (size_t i = 0; built && i < sizeof of_data / sizeof of_data[0]; i++) {
+        if (cli_given(command, of_data[i])) {
+            return cli_usage_error(command, "--params and --%s contradict each other: nothing is fitted", of_data[i]);
+        }
+    }
+    if (source == NULL) {
+        return cli_usage_error(command, "'fit' wants DATA, or --params FILE");
+    }
+    if (cli_given(command, "holdout") && cli_given(command, "folds")) {
+        return cli_usage_error(command, "--holdout and --folds are two ways to the same answer: give one");
+    }
+    if (strcmp(source, "-") == 0 && !cli_given(command, "output")) {
+        return cli_usage_error(command, "standard input has no name to call the model by: give --output FILE");
+    }
+    if (cli_given(command, "output") && strcmp(cli_text(command, "output"), "-") == 0 && cli_flag(command, "json")) {
+        return cli_usage_error(command, "--json and the model cannot both go to standard output: give --output FILE");
+    }
+    return CLI_DONE;
+}
+
+static int run(cli_command *command)
+{
+    const char *source = cli_given(command, "params") ? cli_text(command, "params") : command->operands[0];
+    int code = check(command, source);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    lk_setting settings[CLI_OPTIONS_MAX + 1];
+    collect_settings(command, settings);
+    lk_model *model = NULL;
+    char *output = cli_given(command, "output") ? strdup(cli_text(command, "output")) : default_output(source);
+    if (output == NULL) {
+        return cli_fail(command, LK_ERROR_MEMORY);
+    }
+    if (cli_same_file(output, source)) {
+        code = cli_usage_error(command, "the model would overwrite its own data, '%s': give --output FILE", source);
+    } else {
+        code = cli_given(command, "params") ? build(command, settings, &model) : learn(command, settings, &model);
+    }
+    if (code == CLI_DONE) {
+        lk_status status = cli_interrupted() ? LK_ERROR_CANCELLED : lk_model_save(command->context, model, output);
+        code = status == LK_OK ? tell(command, model, output) : cli_fail(command, status);
+    }
+    lk_model_free(model);
+    free(output);
+    return code;
+}
+
+extern const cli_verb cli_verb_fit;
+const cli_verb cli_verb_fit = {
+    .name = "fit",
+    .summary = "learn a distribution from data; writes a model file",
+    .operands = "DATA",
+    .description =
+        "Fits the distribution of the rows of DATA and writes it to a model file: DATA's name, without folder and "
+        "extension, with .lk, in the current directory; or --output. A file of that name is replaced. A summary goes to "
+        "standard output.\n\n"
+        "Without roles, every numeric column is a feature, and those left out are named. The same data, options and "
+        "seed give the same bytes, on any number of threads and in any memory.\n\n"
+        "A fit that did not converge or is degenerate is written all the same; the reason is told and the exit code "
+        "is 3.",
+    .operands_max = 1,
+    .groups = CLI_OUTPUT | CLI_JSON | CLI_READING | CLI_FEATURES | CLI_LABEL | CLI_WEIGHT | CLI_ID | CLI_IGNORE,
+    .takes_method = true,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .examples = examples,
+    .run = run,
+};

@@ -1,0 +1,57 @@
+/* likely score: the gradient of the log density at each row. */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+
+static const cli_example examples[] = {
+    {"likely score faithful.lk faithful.csv", "which way is up, at each row"},
+    {NULL, NULL},
+};
+
+static lk_status apply(cli_command *command, const lk_model *model, const double *x, int64_t rows, double *out)
+{
+    return lk_model_score(command->context, model, x, rows, out);
+}
+
+static int run(cli_command *command)
+{
+    lk_model *model = NULL;
+    lk_status status = lk_model_load(command->context, command->operands[0], &model);
+    if (status != LK_OK) {
+        return cli_fail(command, status);
+    }
+    int code = CLI_DONE;
+    int64_t d = lk_model_dimension(model), made = 0;
+    lk_column *columns = calloc((size_t)d, sizeof *columns);
+    char **names = calloc((size_t)d, sizeof *names);
+    for (; columns != NULL && names != NULL && made < d; made++) {
+        if (asprintf(&names[made], "d_%s", lk_model_feature(model, made)) < 0) {
+            names[made] = NULL;
+            break;
+        }
+        columns[made] = (lk_column){.name = names[made], .type = LK_TYPE_REAL};
+    }
+    code = made == d ? cli_stream(command, model, command->operands[1], columns, d, apply)
+                     : cli_fail(command, LK_ERROR_MEMORY);
+    for (int64_t j = 0; names != NULL && j < made; j++) {
+        free(names[j]);
+    }
+    free(names);
+    free(columns);
+    lk_model_free(model);
+    return code;
+}
+
+extern const cli_verb cli_verb_score;
+const cli_verb cli_verb_score = {
+    .name = "score",
+    .summary = "gradient of the log density at each row",
+    .operands = "MODEL DATA",
+    .description = "Writes one column a feature, d_NAME: the derivative of log p(x) with respect to NAME, in nats a unit "
+                   "of that column. DATA is streamed. A row with a missing value gets empty results.",
+    .operands_min = 2,
+    .operands_max = 2,
+    .groups = CLI_ROWS | CLI_READING | CLI_ID | CLI_KEEP,
+    .examples = examples,
+    .run = run,
+};

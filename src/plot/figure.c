@@ -1,0 +1,440 @@
+/* The gnuplot program of a figure: a curve over a histogram, regions under points, or a grid of pairs. */
+#include "plot/plot.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CURVE_POINTS = 400, CELLS_SINGLE = 160, CELLS_PAIR = 72 };
+
+static const char *const region_fill[PLOT_LEVELS] = {"#edf3f9", "#d5e4f1", "#b4cfe6", "#84b1d5", "#5590c2"};
+static const char *const region_line[PLOT_LEVELS] = {"#b9cfe3", "#9bbbd8", "#7aa5cc", "#4f86b8", "#2c669d"};
+static const char curve_colour[] = "#1f5a8f", part_colour[] = "#d0782c", mark_colour[] = "#c8501e";
+
+typedef struct figure {
+    lk_context *context;
+    const plot_request *request;
+    FILE *out;
+    plot_sheet sheet;
+    int64_t groups;   /* curves of the components in one dimension, 0 = none */
+    bool text;        /* for a terminal of characters */
+    int64_t block;    /* number of the next data block */
+} figure;
+
+/* A user's text as a gnuplot string. In single quotes nothing is special but the quote itself: no backquote runs a
+ * command, no backslash and no $ is read. Control characters and broken UTF-8 become spaces and question marks. */
+static void quote(FILE *out, const char *text)
+{
+    fputc('\'', out);
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0';) {
+        int more = *c < 0x80 ? 0 : *c >= 0xc2 && *c < 0xe0 ? 1 : *c >= 0xe0 && *c < 0xf0 ? 2 : *c >= 0xf0 && *c < 0xf5 ? 3 : -1;
+        for (int i = 1; i <= more; i++) {
+            more = (c[i] & 0xc0u) == 0x80u ? more : -1;
+        }
+        if (more < 0) {
+            fputc('?', out);
+            c++;
+            continue;
+        }
+        if (*c == '\'') {
+            fputs("''", out);
+        } else {
+            fputc(*c < 0x20 || *c == 0x7f ? ' ' : *c, out);
+        }
+        for (int i = 1; i <= more; i++) {
+            fputc(c[i], out);
+        }
+        c += 1 + more;
+    }
+    fputc('\'', out);
+}
+
+static const char *feature_name(const figure *f, int64_t j)
+{
+    return lk_model_feature(f->request->model, f->request->features[j]);
+}
+
+static void begin(figure *f)
+{
+    const plot_request *r = f->request;
+    FILE *out = f->out;
+    fprintf(out, "# A figure by likely %s. Run it: gnuplot FILE\nset encoding utf8\n", lk_version());
+    switch (r->medium) {
+    case PLOT_PNG:
+        fprintf(out, "set term pngcairo noenhanced size %d,%d font 'sans,%d' background rgb 'white'\n", r->width,
+                r->height, r->width >= 1000 ? 14 : 11);
+        break;
+    case PLOT_SVG:
+        fprintf(out, "set term svg noenhanced size %d,%d font 'sans-serif,%d' background rgb 'white'\n", r->width,
+                r->height, r->width >= 1000 ? 18 : 14);
+        break;
+    case PLOT_PDF:
+        fprintf(out, "set term pdfcairo noenhanced size %.3fin,%.3fin font 'sans,11'\n", r->width / 160.0,
+                r->height / 160.0);
+        break;
+    case PLOT_TEXT:
+        fprintf(out, "set term dumb noenhanced %s size %d,%d\n", r->colour ? "ansi" : "mono", r->width, r->height);
+        break;
+    case PLOT_BARE:
+        break;
+    }
+    if (r->output != NULL) {
+        /* A name that begins with | would be a command to gnuplot. */
+        char *name = NULL;
+        if (asprintf(&name, "%s%s", r->output[0] == '|' ? "./" : "", r->output) >= 0) {
+            fputs("set output ", out);
+            quote(out, name);
+            fputc('\n', out);
+            free(name);
+        }
+    }
+    if (f->text) {
+        fputs("set border 3\nset tics nomirror\n", out);
+    } else {
+        fputs("set border 3 lc rgb '#707070' lw 1\nset tics nomirror out scale 0.6 textcolor rgb '#404040'\n"
+              "set grid xtics ytics lc rgb '#e4e4e4' lw 0.7 lt 1\n",
+              out);
+    }
+}
+
+static void write_points(figure *f)
+{
+    const plot_sheet *s = &f->sheet;
+    if (s->point_count == 0) {
+        return;
+    }
+    fputs("$points << EOD\n", f->out);
+    for (int64_t i = 0; i < s->point_count; i++) {
+        for (int64_t j = 0; j < s->count; j++) {
+            fprintf(f->out, j == 0 ? "%.7g" : " %.7g", s->points[i * s->count + j]);
+        }
+        fputc('\n', f->out);
+    }
+    fputs("EOD\n", f->out);
+}
+
+static void write_marks(figure *f)
+{
+    const plot_request *r = f->request;
+    if (r->marks == 0) {
+        return;
+    }
+    fputs("$means << EOD\n", f->out);
+    for (int64_t k = 0; k < r->marks; k++) {
+        for (int64_t j = 0; j < r->count; j++) {
+            fprintf(f->out, j == 0 ? "%.7g" : " %.7g", r->means[k * r->count + j]);
+        }
+        fputc('\n', f->out);
+    }
+    fputs("EOD\n", f->out);
+}
+
+static void write_bars(figure *f, int64_t j)
+{
+    const plot_sheet *s = &f->sheet;
+    if (s->bars[j] == NULL) {
+        return;
+    }
+    double width = (s->data_high[j] - s->data_low[j]) / (double)s->bins[j];
+    fprintf(f->out, "$bars%lld << EOD\n", (long long)j);
+    for (int64_t b = 0; b < s->bins[j]; b++) {
+        fprintf(f->out, "%.7g %.7g %.7g\n", s->data_low[j] + width * ((double)b + 0.5), s->bars[j][b], width);
+    }
+    fputs("EOD\n", f->out);
+}
+
+/* Rows "x p(x) p(x) r_1(x) ... p(x) r_K(x)" of a one-dimensional model along the axis of feature j. */
+static lk_status write_curve(figure *f, const lk_model *model, int64_t j, int64_t groups)
+{
+    double x[CURVE_POINTS], density[CURVE_POINTS];
+    double *shares = groups > 0 ? malloc((size_t)groups * sizeof *shares * CURVE_POINTS) : NULL;
+    lk_status status = groups > 0 && shares == NULL ? LK_ERROR_MEMORY : LK_OK;
+    for (int i = 0; i < CURVE_POINTS; i++) {
+        x[i] = f->sheet.low[j] + (f->sheet.high[j] - f->sheet.low[j]) * i / (CURVE_POINTS - 1);
+    }
+    if (status == LK_OK) {
+        status = lk_model_log_density(f->context, model, x, CURVE_POINTS, density);
+    }
+    if (status == LK_OK && groups > 0) {
+        status = lk_model_responsibilities(f->context, model, x, CURVE_POINTS, shares);
+    }
+    if (status == LK_OK) {
+        fprintf(f->out, "$curve%lld << EOD\n", (long long)j);
+        for (int i = 0; i < CURVE_POINTS; i++) {
+            double p = isnan(density[i]) ? 0 : exp(density[i]); /* outside a transform's domain: no density */
+            fprintf(f->out, "%.7g %.7g", x[i], p);
+            for (int64_t k = 0; k < groups; k++) {
+                double part = p * shares[i * groups + k];
+                fprintf(f->out, " %.5g", isnan(part) ? 0 : part);
+            }
+            fputc('\n', f->out);
+        }
+        fputs("EOD\n", f->out);
+    }
+    free(shares);
+    return status;
+}
+
+static void plot_density(figure *f, int64_t j, int64_t groups, bool key)
+{
+    FILE *out = f->out;
+    long long n = (long long)j;
+    fprintf(out, "set xrange [%.9g:%.9g]\nset yrange [0:*]\n", f->sheet.low[j], f->sheet.high[j]);
+    fputs("plot ", out);
+    if (f->sheet.bars[j] != NULL) {
+        fprintf(out, f->text ? "$bars%lld using 1:2:3 with boxes title '%s', \\\n     "
+                             : "$bars%lld using 1:2:3 with boxes fs solid 1 border rgb '#ffffff' lc rgb '#d3dae1' title "
+                               "'%s', \\\n     ",
+                n, key ? "data" : "");
+    }
+    for (int64_t k = 0; !f->text && k < groups; k++) {
+        fprintf(out, "$curve%lld using 1:%lld with lines lc rgb '%s' lw 1.6 dt 2 title '%s', \\\n     ", n,
+                (long long)(3 + k), part_colour, key && k == 0 ? "components" : "");
+    }
+    fprintf(out, "$curve%lld using 1:2 with lines ", n);
+    if (!f->text) {
+        fprintf(out, "lc rgb '%s' lw 3 ", curve_colour);
+    }
+    fprintf(out, "title '%s'\n", key ? "density" : "");
+}
+
+static lk_status write_regions(figure *f, const lk_model *model, int64_t a, int64_t b, int64_t cells,
+                               plot_regions *regions)
+{
+    double low[2] = {f->sheet.low[a], f->sheet.low[b]}, high[2] = {f->sheet.high[a], f->sheet.high[b]};
+    lk_status status = plot_regions_make(f->context, model, f->request->seed, low, high, cells, regions);
+    if (status != LK_OK || regions->polygon_count == 0) {
+        return status;
+    }
+    fprintf(f->out, "$regions%lld << EOD\n", (long long)f->block);
+    for (int64_t p = 0; p < regions->polygon_count; p++) {
+        const plot_polygon *polygon = &regions->polygons[p];
+        for (int64_t i = 0; i <= polygon->count; i++) { /* closed: the first point again at the end */
+            const double *xy = regions->xy + 2 * (polygon->first + i % polygon->count);
+            fprintf(f->out, "%.6g %.6g\n", xy[0], xy[1]);
+        }
+        fputs("\n\n", f->out);
+    }
+    fputs("EOD\n", f->out);
+    return LK_OK;
+}
+
+/* Fills from the largest polygon to the smallest: a hole takes the colour of the region around the one it is cut from. */
+static void plot_fills(figure *f, const plot_regions *regions)
+{
+    for (int64_t p = 0; p < regions->polygon_count; p++) {
+        const plot_polygon *polygon = &regions->polygons[p];
+        int level = polygon->area < 0 ? polygon->level - 1 : polygon->level;
+        fprintf(f->out, "$regions%lld index %lld with filledcurves closed fc rgb '%s' fs solid 1 noborder notitle, "
+                        "\\\n     ",
+                (long long)f->block, (long long)p, level < 0 ? "#ffffff" : region_fill[level]);
+    }
+    for (int64_t p = 0; p < regions->polygon_count; p++) {
+        const plot_polygon *polygon = &regions->polygons[p];
+        fprintf(f->out, "$regions%lld index %lld with lines lc rgb '%s' lw 1 notitle, \\\n     ", (long long)f->block,
+                (long long)p, region_line[polygon->level]);
+    }
+}
+
+/* One panel of features a (across) and b (up). */
+static void plot_panel(figure *f, int64_t a, int64_t b, const plot_regions *regions, bool key)
+{
+    FILE *out = f->out;
+    long long x = (long long)a + 1, y = (long long)b + 1;
+    fprintf(out, "set xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\nplot ", f->sheet.low[a], f->sheet.high[a],
+            f->sheet.low[b], f->sheet.high[b]);
+    if (f->text) {
+        if (f->sheet.point_count > 0) {
+            fprintf(out, "$points using %lld:%lld with dots title '%s', \\\n     ", x, y, key ? "data" : "");
+        }
+        for (int64_t p = 0; p < regions->polygon_count; p++) {
+            int level = regions->polygons[p].level;
+            if (level == 1 || level == 4) { /* two lines are all that characters can tell apart */
+                fprintf(out, "$regions%lld index %lld with lines lt %d notitle, \\\n     ", (long long)f->block,
+                        (long long)p, level == 1 ? 3 : 1);
+            }
+        }
+        fputs(key ? "NaN with lines lt 3 title '95%', \\\n     NaN with lines lt 1 title '50%'\n" : "NaN notitle\n", out);
+        return;
+    }
+    plot_fills(f, regions);
+    if (f->sheet.point_count > 0) {
+        double size = f->sheet.point_count > 2000 ? 0.25 : f->sheet.point_count > 600 ? 0.35 : 0.5;
+        fprintf(out, "$points using %lld:%lld with points pt 7 ps %.2f lc rgb '#70202830' title '%s', \\\n     ", x, y,
+                f->request->count > 2 ? size * 0.6 : size, key ? "data" : "");
+    }
+    if (f->request->marks > 0) {
+        double size = f->request->count > 2 ? 0.6 : 1.1;
+        fprintf(out, "$means using %lld:%lld with points pt 7 ps %.2f lc rgb '#ffffff' notitle, \\\n     ", x, y,
+                size * 1.35);
+        fprintf(out, "$means using %lld:%lld with points pt 7 ps %.2f lc rgb '%s' title '%s', \\\n     ", x, y, size,
+                mark_colour, key ? "component means" : "");
+    }
+    for (int l = PLOT_LEVELS - 1; key && l >= 0; l--) {
+        fprintf(out, "NaN with lines lw 8 lc rgb '%s' title '%.0f%% region', \\\n     ", region_fill[l],
+                100 * plot_masses[l]);
+    }
+    fputs("NaN notitle\n", out);
+}
+
+static void write_title(figure *f)
+{
+    if (f->request->title != NULL) {
+        fputs("set title ", f->out);
+        quote(f->out, f->request->title);
+        fputs(" noenhanced\n", f->out);
+    }
+}
+
+static void write_label(figure *f, const char *axis, int64_t j)
+{
+    fprintf(f->out, "set %slabel ", axis);
+    quote(f->out, feature_name(f, j));
+    fputs(" noenhanced\n", f->out);
+}
+
+/* A marginal, or the model itself where that is what it would be. */
+static lk_status marginal(figure *f, int64_t a, int64_t b, lk_model **out)
+{
+    int64_t features[2] = {f->request->features[a], b >= 0 ? f->request->features[b] : 0};
+    return lk_model_marginal(f->context, f->request->model, features, b >= 0 ? 2 : 1, out);
+}
+
+static lk_status draw_curve(figure *f)
+{
+    lk_model *model = NULL;
+    lk_status status = marginal(f, 0, -1, &model);
+    int64_t groups = status == LK_OK ? lk_model_groups(model) : 0;
+    groups = groups > 1 && groups <= 12 ? groups : 0;
+    if (status == LK_OK) {
+        write_bars(f, 0);
+        status = write_curve(f, model, 0, groups);
+    }
+    if (status == LK_OK) {
+        write_title(f);
+        write_label(f, "x", 0);
+        fputs(f->text ? "set ylabel 'density' noenhanced\nset key top right\n"
+                      : "set ylabel 'density' noenhanced\nset key top right samplen 1.5 textcolor rgb '#404040'\n",
+              f->out);
+        plot_density(f, 0, groups, true);
+    }
+    lk_model_free(model);
+    return status;
+}
+
+static lk_status draw_pair(figure *f)
+{
+    lk_model *model = NULL;
+    plot_regions regions = {0};
+    lk_status status = marginal(f, 0, 1, &model);
+    if (status == LK_OK) {
+        write_points(f);
+        write_marks(f);
+        status = write_regions(f, model, 0, 1, CELLS_SINGLE, &regions);
+    }
+    if (status == LK_OK) {
+        write_title(f);
+        write_label(f, "x", 0);
+        write_label(f, "y", 1);
+        fputs(f->text ? "set key outside top right horizontal\n"
+                      : "set key outside right top samplen 1 spacing 1.3 textcolor rgb '#404040'\n",
+              f->out);
+        plot_panel(f, 0, 1, &regions, true);
+    }
+    plot_regions_free(&regions);
+    lk_model_free(model);
+    return status;
+}
+
+/* Margins of the panel in row i, column j of a lower triangle of n x n, in shares of the page. */
+static void place_panel(figure *f, int64_t i, int64_t j, int64_t n)
+{
+    double left = f->text ? 0.12 : 0.085, right = 0.985, bottom = f->text ? 0.14 : 0.085, top = 0.955, gap = 0.012;
+    double width = (right - left) / (double)n, height = (top - bottom) / (double)n;
+    fprintf(f->out, "set lmargin at screen %.4f\nset rmargin at screen %.4f\nset bmargin at screen %.4f\n"
+                    "set tmargin at screen %.4f\n",
+            left + width * (double)j + gap / 2, left + width * (double)(j + 1) - gap / 2,
+            top - height * (double)(i + 1) + gap / 2, top - height * (double)i - gap / 2);
+}
+
+/* Labels and numbers stand at the outer edges only. */
+static void label_panel(figure *f, int64_t i, int64_t j, int64_t n)
+{
+    if (i == n - 1) {
+        write_label(f, "x", j);
+        fputs("set format x '%g'\n", f->out);
+    } else {
+        fputs("unset xlabel\nset format x ''\n", f->out);
+    }
+    if (j == 0 && i > 0) {
+        write_label(f, "y", i);
+        fputs("set format y '%g'\n", f->out);
+    } else {
+        fputs("unset ylabel\nset format y ''\n", f->out);
+    }
+}
+
+static lk_status draw_cell(figure *f, int64_t i, int64_t j)
+{
+    lk_model *model = NULL;
+    plot_regions regions = {0};
+    int64_t n = f->request->count;
+    lk_status status = i == j ? marginal(f, j, -1, &model) : marginal(f, j, i, &model);
+    if (status == LK_OK && i == j) {
+        write_bars(f, j);
+        status = write_curve(f, model, j, 0);
+    } else if (status == LK_OK) {
+        status = write_regions(f, model, j, i, CELLS_PAIR, &regions);
+    }
+    if (status == LK_OK) {
+        place_panel(f, i, j, n);
+        label_panel(f, i, j, n);
+        if (i == j) {
+            fputs("unset ytics\n", f->out);
+            plot_density(f, j, 0, false);
+            fputs(f->text ? "set ytics nomirror\n" : "set ytics nomirror out scale 0.6 textcolor rgb '#404040' autofreq\n",
+                  f->out);
+        } else {
+            plot_panel(f, j, i, &regions, false);
+        }
+    }
+    f->block++;
+    plot_regions_free(&regions);
+    lk_model_free(model);
+    return status;
+}
+
+static lk_status draw_grid(figure *f)
+{
+    int64_t n = f->request->count;
+    lk_status status = LK_OK;
+    write_points(f);
+    write_marks(f);
+    fputs("set multiplot", f->out);
+    if (f->request->title != NULL) {
+        fputs(" title ", f->out);
+        quote(f->out, f->request->title);
+        fputs(" noenhanced", f->out);
+    }
+    fprintf(f->out, "\nunset key\nset xtics autofreq maxtics %d\n", f->text ? 3 : 4);
+    for (int64_t i = 0; i < n && status == LK_OK; i++) {
+        for (int64_t j = 0; j <= i && status == LK_OK; j++) {
+            status = draw_cell(f, i, j);
+        }
+    }
+    fputs("unset multiplot\n", f->out);
+    return status;
+}
+
+lk_status plot_program(lk_context *context, const plot_request *request, FILE *out, plot_notes *notes)
+{
+    figure f = {.context = context, .request = request, .out = out, .text = request->medium == PLOT_TEXT};
+    lk_status status = plot_sheet_make(context, request, &f.sheet);
+    if (status == LK_OK) {
+        begin(&f);
+        status = request->count == 1 ? draw_curve(&f) : request->count == 2 ? draw_pair(&f) : draw_grid(&f);
+    }
+    *notes = f.sheet.notes;
+    plot_sheet_free(&f.sheet);
+    return status;
+}
