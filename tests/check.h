@@ -191,7 +191,7 @@ CHECK_UNUSED static double check_ulps(double a, double b)
     memcpy(&j, &b, sizeof j);
     i = i < 0 ? INT64_MIN - i : i;
     j = j < 0 ? INT64_MIN - j : j;
-    return fabs((double)i - (double)j);
+    return i < j ? (double)((uint64_t)j - (uint64_t)i) : (double)((uint64_t)i - (uint64_t)j);
 }
 
 #endif
