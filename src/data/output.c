@@ -1,6 +1,8 @@
 /* Writes output files beside their place and renames them into it, so that no half-written file is ever seen. */
 #include "output.h"
 
+#include "array_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -201,23 +203,10 @@ lk_status lki_output_open(lk_context *ctx, const char *path, lki_output **out)
 lk_status lki_output_spool(lk_context *ctx, lki_output **out)
 {
     lki_output *o = NULL;
-    const char *directory = getenv("TMPDIR");
-    if (directory == NULL || directory[0] == '\0') {
-        directory = "/tmp";
-    }
     LKI_TRY(output_new(ctx, "a temporary file", &o));
     o->spool = true;
-    o->owned = true;
-    char *name = NULL;
-    lk_status status = lki_format_text(ctx, &name, "%s/likely-XXXXXX", directory);
-    if (status == LK_OK) {
-        o->fd = mkostemp(name, O_CLOEXEC);
-        status = o->fd < 0 ? fail_path(ctx, "create a temporary file in", directory, errno) : LK_OK;
-        if (o->fd >= 0) {
-            unlink(name);
-        }
-    }
-    lki_release(ctx, name);
+    lk_status status = lki_spool_open(ctx, &o->fd);
+    o->owned = status == LK_OK;
     if (status != LK_OK) {
         output_free(o);
         return status;
