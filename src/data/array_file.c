@@ -63,8 +63,12 @@ void lki_elements_convert(lki_element element, bool swapped, const void *bytes, 
     case LKI_ELEMENT_I64:
         CONVERT(int64_t, 64, __builtin_bswap64);
     case LKI_ELEMENT_U8:
-    case LKI_ELEMENT_BOOL:
         CONVERT(uint8_t, 8, SAME);
+    case LKI_ELEMENT_BOOL:
+        for (size_t i = 0; i < count; i++) {
+            out[i] = ((const unsigned char *)bytes)[i] != 0 ? 1.0 : 0.0;
+        }
+        break;
     case LKI_ELEMENT_U16:
         CONVERT(uint16_t, 16, __builtin_bswap16);
     case LKI_ELEMENT_U32:

@@ -3,6 +3,15 @@
 
 #include <string.h>
 
+/* Workers pass no context: their failures are told by the calling thread. */
+static lk_status fail_memory(lk_context *ctx, size_t count, size_t size)
+{
+    if (ctx == NULL) {
+        return LK_ERROR_MEMORY;
+    }
+    return lki_fail(ctx, LK_ERROR_MEMORY, "out of memory: %zu elements of %zu bytes were asked for", count, size);
+}
+
 lk_status lki_extend(lk_context *ctx, const lki_memory *memory, void *block, size_t *capacity, size_t count, size_t size)
 {
     if (count <= *capacity) {
@@ -14,7 +23,7 @@ lk_status lki_extend(lk_context *ctx, const lki_memory *memory, void *block, siz
     size_t bytes = lki_product(wanted, size);
     void *fresh = bytes == SIZE_MAX ? NULL : lki_memory_allocate(memory, bytes);
     if (fresh == NULL) {
-        return lki_fail(ctx, LK_ERROR_MEMORY, "out of memory: %zu elements of %zu bytes were asked for", wanted, size);
+        return fail_memory(ctx, wanted, size);
     }
     void *old;
     memcpy(&old, block, sizeof old);
@@ -30,7 +39,7 @@ lk_status lki_extend(lk_context *ctx, const lki_memory *memory, void *block, siz
 lk_status lki_string_list_add(lk_context *ctx, const lki_memory *memory, lki_string_list *list, const char *text, size_t length)
 {
     if (length >= SIZE_MAX - 1 - list->used) {
-        return lki_fail(ctx, LK_ERROR_MEMORY, "out of memory: a text of %zu bytes", length);
+        return fail_memory(ctx, length, 1);
     }
     LKI_TRY(lki_extend(ctx, memory, &list->bytes, &list->capacity, list->used + length + 1, 1));
     LKI_TRY(lki_extend(ctx, memory, &list->starts, &list->starts_capacity, list->count + 1, sizeof *list->starts));
@@ -94,7 +103,7 @@ static lk_status grow_slots(lk_context *ctx, const lki_memory *memory, lki_strin
     size_t bytes = lki_product(count, sizeof *list->slots);
     uint32_t *fresh = bytes == SIZE_MAX ? NULL : lki_memory_allocate(memory, bytes);
     if (fresh == NULL) {
-        return lki_fail(ctx, LK_ERROR_MEMORY, "out of memory: an index of %zu strings", count);
+        return fail_memory(ctx, count, sizeof *list->slots);
     }
     memset(fresh, 0, bytes);
     lki_memory_release(memory, list->slots);
@@ -112,7 +121,7 @@ lk_status lki_string_list_intern(lk_context *ctx, const lki_memory *memory, lki_
     size_t found = lki_string_list_find(list, text, length);
     if (found == SIZE_MAX) {
         if (list->count >= UINT32_MAX - 1) {
-            return lki_fail(ctx, LK_ERROR_DATA, "more than %zu distinct strings in a column", list->count);
+            return fail_memory(ctx, list->count, sizeof *list->slots);
         }
         if (2 * (list->count + 1) > list->slot_count) {
             LKI_TRY(grow_slots(ctx, memory, list));

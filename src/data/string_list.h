@@ -15,7 +15,7 @@ typedef struct lki_string_list {
 } lki_string_list;
 
 /* Grows *block (a pointer to elements of `size` bytes, may point to NULL) to at least `count` elements by an object's own
- * memory, doubling *capacity; old content is kept. */
+ * memory, doubling *capacity; old content is kept. Here and below ctx may be NULL: then no error text is set. */
 lk_status lki_extend(lk_context *ctx, const lki_memory *memory, void *block, size_t *capacity, size_t count,
                      size_t size) LK_NODISCARD;
 

@@ -1,0 +1,174 @@
+/* The hot loop: the records of a chunk into rows of doubles. It touches nothing but the chunk. */
+#include "data/csv.h"
+#include "data/number.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A field and where it stands. */
+typedef struct place {
+    const char *at;
+    int64_t column;
+} place;
+
+static const char *fault(lki_csv_chunk *chunk, lki_csv_wrong wrong, place where, const lki_csv_field *field)
+{
+    chunk->fault = (lki_csv_fault){.wrong = wrong, .at = where.at, .column = where.column, .text = where.at, .length = 0};
+    if (field != NULL) {
+        chunk->fault.length = field->quoted ? (size_t)(field->next - where.at) : field->length;
+    }
+    return NULL;
+}
+
+/* Why text that should be a number, or is a string, cannot be taken: it may not be text at all. */
+static lki_csv_wrong text_fault(const lki_csv_field *field, lki_csv_wrong otherwise)
+{
+    size_t valid = lki_csv_valid_utf8(field->text, field->length);
+    if (valid == field->length) {
+        return otherwise;
+    }
+    return field->text[valid] == '\0' ? LKI_CSV_NUL : LKI_CSV_NOT_UTF8;
+}
+
+static lki_csv_wrong take_number(const lki_csv_field *field, lk_type type, double *out)
+{
+    double value;
+    if (!lki_csv_number(field->text, field->length, &value)) {
+        return text_fault(field, LKI_CSV_NOT_NUMBER);
+    }
+    if (isinf(value)) {
+        return LKI_CSV_INFINITE;
+    }
+    if (type == LK_TYPE_INTEGER && !isnan(value) && (value != rint(value) || fabs(value) > 9007199254740992.0)) {
+        return LKI_CSV_NOT_WHOLE;
+    }
+    *out = value;
+    return LKI_CSV_FINE;
+}
+
+/* A level that is known gets its number; a new one the negative number that the chunk gives it. A text is numbered within
+ * the chunk. */
+static lki_csv_wrong take_string(const lki_csv *csv, lki_csv_chunk *chunk, const lki_csv_field *field, int64_t column, double *out)
+{
+    lki_string_list *list = &chunk->strings[column];
+    lki_csv_wrong wrong = text_fault(field, LKI_CSV_FINE);
+    if (wrong != LKI_CSV_FINE) {
+        return wrong;
+    }
+    size_t number;
+    if (csv->columns->columns[column].type == LK_TYPE_CATEGORY) {
+        number = lki_string_list_find(&csv->columns->columns[column].strings, field->text, field->length);
+        if (number != SIZE_MAX) {
+            *out = (double)number;
+            return LKI_CSV_FINE;
+        }
+        number = lki_string_list_find(list, field->text, field->length);
+        if (number == SIZE_MAX) {
+            number = list->count;
+            if (lki_string_list_intern(NULL, &csv->memory, list, field->text, field->length, &number) != LK_OK) {
+                return LKI_CSV_NO_MEMORY;
+            }
+        }
+        *out = -1 - (double)number;
+        return LKI_CSV_FINE;
+    }
+    *out = (double)list->count;
+    bool kept = lki_string_list_add(NULL, &csv->memory, list, csv->keep_text ? field->text : "",
+                                    csv->keep_text ? field->length : 0) == LK_OK;
+    return kept ? LKI_CSV_FINE : LKI_CSV_NO_MEMORY;
+}
+
+/* Any field, with all the rules. Returns what follows it, NULL on a fault. */
+static const char *take_field(const lki_csv *csv, lki_csv_chunk *chunk, place where, double *out)
+{
+    lki_csv_field field = {0};
+    if (!lki_csv_next_field(&csv->memory, where.at, chunk->end, csv->delimiter, &chunk->scratch, &field, &chunk->fault)) {
+        chunk->fault.column = where.column;
+        return NULL;
+    }
+    lk_type type = csv->columns->columns[where.column].type;
+    lki_csv_wrong wrong = LKI_CSV_FINE;
+    if (lki_csv_is_missing(&csv->na, field.text, field.length)) {
+        *out = (double)NAN;
+    } else if (type == LK_TYPE_REAL || type == LK_TYPE_INTEGER) {
+        wrong = take_number(&field, type, out);
+    } else {
+        wrong = take_string(csv, chunk, &field, where.column, out);
+    }
+    /* A row that is too short or too long explains a value that does not fit. */
+    bool last = where.column + 1 == csv->columns->column_count;
+    if (field.ends_row != last) {
+        where.column++;
+        while (!field.ends_row) {
+            lki_csv_fault ignored;
+            where.column++;
+            if (!lki_csv_next_field(&csv->memory, field.next, chunk->end, csv->delimiter, &chunk->scratch, &field, &ignored)) {
+                break;
+            }
+        }
+        return fault(chunk, last ? LKI_CSV_TOO_MANY : LKI_CSV_TOO_FEW, where, NULL);
+    }
+    return wrong == LKI_CSV_FINE ? field.next : fault(chunk, wrong, where, &field);
+}
+
+static bool is_missing_value(const lki_csv_na *na, double value)
+{
+    for (size_t i = 0; i < na->value_count; i++) {
+        if (na->values[i] == value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A finite number directly followed by `stop` or CR LF: what nearly every field of nearly every file is. NULL = look closer. */
+static inline const char *take_plain(const lki_csv *csv, const char *p, const char *end, char stop, double *out)
+{
+    double value;
+    const char *q = lki_parse_double(p, end, &value);
+    if (q == NULL || !isfinite(value) || (csv->na.value_count > 0 && is_missing_value(&csv->na, value))) {
+        return NULL;
+    }
+    *out = value;
+    if (q < end && *q == stop) {
+        return q + 1;
+    }
+    return stop == '\n' && q + 1 < end && q[0] == '\r' && q[1] == '\n' ? q + 2 : NULL;
+}
+
+static const char *take_row(const lki_csv *csv, lki_csv_chunk *chunk, const char *p, double *out)
+{
+    int64_t columns = csv->columns->column_count;
+    const lki_table_column *column = csv->columns->columns;
+    for (int64_t c = 0; c < columns && p != NULL; c++) {
+        const char *next = NULL;
+        if (column[c].type == LK_TYPE_REAL) {
+            next = take_plain(csv, p, chunk->end, c + 1 < columns ? csv->delimiter : '\n', &out[c]);
+        }
+        p = next != NULL ? next : take_field(csv, chunk, (place){p, c}, &out[c]);
+    }
+    return p;
+}
+
+void lki_csv_parse_chunk(const lki_csv *csv, lki_csv_chunk *chunk)
+{
+    int64_t columns = csv->columns->column_count;
+    double *out = chunk->out;
+    chunk->rows = 0;
+    chunk->fault = (lki_csv_fault){.wrong = LKI_CSV_FINE};
+    for (int64_t c = 0; chunk->strings != NULL && c < columns; c++) {
+        lki_string_list_clear(&chunk->strings[c]);
+    }
+    const char *p = lki_csv_skip_blank(chunk->begin, chunk->end);
+    while (p < chunk->end) {
+        p = take_row(csv, chunk, p, out);
+        if (p == NULL) {
+            return;
+        }
+        chunk->rows++;
+        out += columns;
+        if (*p == '\n' || *p == '\r') {
+            p = lki_csv_skip_blank(p, chunk->end);
+        }
+    }
+}
