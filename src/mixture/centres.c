@@ -93,7 +93,7 @@ lk_status lki_centres_seed(lk_context *ctx, const double *values, int64_t rows, 
     }
     *distinct = 0;
     for (int64_t k = 0; k < K; k++) {
-        double best = INFINITY;
+        double best = __builtin_inf();
         int64_t chosen = 0;
         LKI_GOTO(status, done, lki_cancelled(ctx));
         for (int c = 0; c < (k == 0 ? 1 : candidates); c++) {
@@ -129,7 +129,7 @@ done:
 
 static lk_status lloyd(lk_context *ctx, lki_lloyd *l, int64_t most, double *centres, double *inertia, double *sizes)
 {
-    double before = INFINITY;
+    double before = __builtin_inf();
     for (int64_t pass = 0; pass < most; pass++) {
         LKI_TRY(lki_lloyd_pass(ctx, l, centres, inertia, sizes));
         if (!(before - *inertia > 1e-4 * *inertia)) {
@@ -168,4 +168,36 @@ done:
     lki_release(ctx, trial_centres);
     lki_release(ctx, sizes);
     return status;
+}
+
+typedef struct assignment {
+    const double *values, *centres;
+    int32_t *labels;
+    int64_t rows, d, K;
+} assignment;
+
+static lk_status assign_chunk(lk_context *ctx, void *state, int thread, int64_t index)
+{
+    const assignment *a = state;
+    const int64_t last = (index + 1) * CHUNK < a->rows ? (index + 1) * CHUNK : a->rows;
+    (void)ctx;
+    (void)thread;
+    for (int64_t i = index * CHUNK; i < last; i++) {
+        double best = __builtin_inf();
+        for (int64_t k = 0; k < a->K; k++) {
+            const double distance = square_distance(a->values + i * (a->d + 1), a->centres + k * a->d, a->d);
+            if (distance < best) {
+                best = distance;
+                a->labels[i] = (int32_t)k;
+            }
+        }
+    }
+    return LK_OK;
+}
+
+lk_status lki_centres_assign(lk_context *ctx, const double *values, int64_t rows, int64_t d, int64_t K, const double *centres,
+                             int32_t *labels)
+{
+    assignment a = {values, centres, labels, rows, d, K};
+    return lki_parallel(ctx, (rows + CHUNK - 1) / CHUNK, assign_chunk, &a);
 }

@@ -16,4 +16,8 @@ lk_status lki_centres_seed(lk_context *ctx, const double *values, int64_t rows, 
 lk_status lki_centres_refine(lk_context *ctx, const lki_em_data *data, const double *values, int64_t rows, int64_t K, int64_t most,
                              int64_t swaps, lki_stream *stream, double *centres, double *inertia) LK_NODISCARD;
 
+/* labels[i] = the nearest of the K centres to each row. */
+lk_status lki_centres_assign(lk_context *ctx, const double *values, int64_t rows, int64_t d, int64_t K, const double *centres,
+                             int32_t *labels) LK_NODISCARD;
+
 #endif

@@ -208,10 +208,10 @@ static lk_status reduce_rows(lk_context *ctx, em_work *w)
     return lki_reduce(ctx, &reduction, w->sums);
 }
 
-static lk_status e_step(lk_context *ctx, em_work *w, const lki_mixture *m, int force_factored)
+static lk_status e_step(lk_context *ctx, em_work *w, const lki_mixture *m)
 {
     int factored = 1;
-    if (!force_factored && m->d <= EXPANDED_D_MAX) {
+    if (m->d <= EXPANDED_D_MAX) {
         factored = !(expand(m, w->matrix, w->theta) <= EXPANDED_ERROR_MAX);
     }
     w->plan = plan_of(w->data, m, factored);
@@ -382,17 +382,17 @@ lk_status lki_em_run(lk_context *ctx, const lki_em_data *data, const lki_em_opti
     em_work w;
     LKI_TRY(work_new(ctx, data, m, &w));
     lk_status status = LK_OK;
-    double before = NAN, last = NAN, objective = NAN;
+    double before = __builtin_nan(""), last = __builtin_nan(""), objective = __builtin_nan("");
     int64_t iteration = 0;
     int converged = 0, degenerate_for = 0;
     LKI_GOTO(status, done, factor_all(ctx, &w, m));
     for (;;) {
-        LKI_GOTO(status, done, e_step(ctx, &w, m, 0));
+        LKI_GOTO(status, done, e_step(ctx, &w, m));
         objective = w.sums[LKI_SUM_OBJECTIVE];
         if (o->prior.kappa > 0.0) {
             objective += m->covariance->log_prior(m, &o->prior);
         }
-        double size = NAN;
+        double size = __builtin_nan("");
         degenerate_for = w.floored != 0 || small_component(&w, m, &size) >= 0 ? degenerate_for + 1 : 0;
         if (o->tol > 0.0 && iteration >= 2) {
             converged = settled(before, last, objective, o->tol);
@@ -418,8 +418,8 @@ lk_status lki_em_run(lk_context *ctx, const lki_em_data *data, const lki_em_opti
     result->entropy = fmax(w.sums[LKI_SUM_ENTROPY], 0.0);
     result->iterations = iteration;
     result->converged = converged || o->tol == 0.0;
-    result->defect_size = NAN;
-    result->defect_rcond = NAN;
+    result->defect_size = __builtin_nan("");
+    result->defect_rcond = __builtin_nan("");
     result->defect = small_component(&w, m, &result->defect_size);
     if (result->defect < 0 && w.floored != 0) {
         result->defect = w.floored - 1;
@@ -430,25 +430,51 @@ done:
     return status;
 }
 
-lk_status lki_em_from_centres(lk_context *ctx, const lki_em_data *data, const double *centres, const double *metric,
-                              const lki_prior *prior, lki_mixture *m)
+/* The sums of the factored way about each cluster's own mean. */
+static void partition_sums(em_work *w, lki_mixture *m, const double *values, const int32_t *labels, int64_t rows)
+{
+    const int64_t d = m->d, S = w->plan.statistics;
+    double *sums = w->sums + LKI_SUM_HEAD;
+    memset(w->sums, 0, w->sums_length * sizeof(double));
+    memset(m->means, 0, (size_t)(m->K * d) * sizeof(double));
+    for (int64_t i = 0; i < rows; i++) {
+        const double *z = values + i * (d + 1), weight = z[d];
+        sums[labels[i] * S] += weight;
+        for (int64_t j = 0; j < d; j++) {
+            m->means[labels[i] * d + j] += weight * z[j];
+        }
+    }
+    for (int64_t k = 0; k < m->K; k++) {
+        for (int64_t j = 0; j < d; j++) {
+            m->means[k * d + j] /= fmax(sums[k * S], DBL_MIN);
+        }
+    }
+    const int pairs = m->covariance->form == LKI_FORM_FULL || m->covariance->form == LKI_FORM_TIED;
+    for (int64_t i = 0; i < rows; i++) {
+        const double *z = values + i * (d + 1), weight = z[d], *mean = m->means + labels[i] * d;
+        double *out = sums + labels[i] * S + 1 + d;
+        for (int64_t j = 0; j < d; j++) {
+            const double c = weight * (z[j] - mean[j]);
+            if (pairs) {
+                for (int64_t l = j; l < d; l++) {
+                    *out++ += c * (z[l] - mean[l]);
+                }
+            } else {
+                out[m->covariance->form == LKI_FORM_DIAG ? j : 0] += c * (z[j] - mean[j]);
+            }
+        }
+    }
+}
+
+lk_status lki_em_from_partition(lk_context *ctx, const lki_em_data *data, const double *values, const int32_t *labels, int64_t rows,
+                                const lki_prior *prior, lki_mixture *m)
 {
     em_work w;
     LKI_TRY(work_new(ctx, data, m, &w));
-    const int64_t d = m->d, matrices = lki_mixture_matrices(m), size = m->covariance->length(m->K, d) / matrices;
-    const int triangle = m->covariance->form == LKI_FORM_FULL || m->covariance->form == LKI_FORM_TIED;
-    const double sharpness = 1e3; /* a mixture of sd 1e-3: responsibilities are 0 or 1 but for ties */
     const lki_em_options options = {.prior = *prior};
-    lk_status status = LK_OK;
-    for (int64_t i = 0; i < matrices * size; i++) {
-        const double unit = !triangle || i % size % (d + 1) == 0 ? 1.0 : 0.0;
-        m->W[i] = sharpness * (triangle && metric != NULL ? metric[i % size] : unit);
-    }
-    memcpy(m->means, centres, (size_t)(m->K * d) * sizeof(double));
-    memset(m->log_c, 0, (size_t)m->K * sizeof(double));
-    LKI_GOTO(status, done, e_step(ctx, &w, m, 1));
-    LKI_GOTO(status, done, m_step(ctx, &w, &options, m));
-done:
+    w.plan = plan_of(data, m, 1);
+    partition_sums(&w, m, values, labels, rows);
+    const lk_status status = m_step(ctx, &w, &options, m);
     work_free(ctx, &w);
     return status;
 }
@@ -457,7 +483,7 @@ lk_status lki_em_log_likelihood(lk_context *ctx, const lki_em_data *data, const 
 {
     em_work w;
     LKI_TRY(work_new(ctx, data, m, &w));
-    const lk_status status = e_step(ctx, &w, m, 1);
+    const lk_status status = e_step(ctx, &w, m);
     if (status == LK_OK) {
         *out = w.sums[LKI_SUM_OBJECTIVE] + data->total * data->log_scale;
     }

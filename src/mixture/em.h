@@ -61,10 +61,10 @@ lk_status lki_lloyd_new(lk_context *ctx, const lki_em_data *data, int64_t K, lki
 lk_status lki_lloyd_pass(lk_context *ctx, lki_lloyd *lloyd, double *centres, double *inertia, double *sizes) LK_NODISCARD;
 void lki_lloyd_free(lk_context *ctx, lki_lloyd *lloyd);
 
-/* The M-step from hard assignment to the nearest of K centres (standardized units), by Euclidean distance or, for full and tied, by
- * |W (z - c)| with the d x d lower triangle `metric` (NULL = Euclidean). */
-lk_status lki_em_from_centres(lk_context *ctx, const lki_em_data *data, const double *centres, const double *metric,
-                              const lki_prior *prior, lki_mixture *m) LK_NODISCARD;
+/* The M-step from a partition of in-memory rows: values is rows x (d + 1), standardized features and a weight; labels are within
+ * 0..K-1. */
+lk_status lki_em_from_partition(lk_context *ctx, const lki_em_data *data, const double *values, const int32_t *labels, int64_t rows,
+                                const lki_prior *prior, lki_mixture *m) LK_NODISCARD;
 
 /* Sum of weighted log densities of the rows under m (standardized units), in the data's units. */
 lk_status lki_em_log_likelihood(lk_context *ctx, const lki_em_data *data, const lki_mixture *m, double *out) LK_NODISCARD;

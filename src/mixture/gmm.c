@@ -30,7 +30,7 @@ static const lk_parameter parameters[] = {
 typedef struct fit_record {
     lki_mixture *mixture; /* standardized units */
     lki_em_result result;
-    double parameters, bic, icl, aic, held_out;
+    double n, parameters, bic, icl, aic, held_out;
 } fit_record;
 
 typedef struct fit_state {
@@ -126,7 +126,7 @@ static void change_units(lki_mixture *m, const lki_em_data *data, int inverse)
 static void common_scale(lki_em_data *data)
 {
     const int64_t d = data->d;
-    double least = INFINITY;
+    double least = __builtin_inf();
     for (int64_t j = 0; j < d; j++) {
         if (data->scatter[j * (d + 1)] > 0.0) {
             least = fmin(least, data->scale[j]);
@@ -147,6 +147,7 @@ static void common_scale(lki_em_data *data)
 static void score_fit(fit_record *r, double n)
 {
     const double ll = r->result.log_likelihood;
+    r->n = n;
     r->parameters = lki_mixture_free_parameters(r->mixture);
     r->bic = 2.0 * ll - r->parameters * log(n);
     r->aic = 2.0 * ll - 2.0 * r->parameters;
@@ -203,7 +204,7 @@ static lk_status held_out(fit_state *f, double *out)
     double ll;
     const lk_status status = lki_em_log_likelihood(f->ctx, &test, m, &ll);
     if (status == LK_OK) {
-        *out = result.defect < 0 ? ll / test.total : -(double)INFINITY;
+        *out = result.defect < 0 ? ll / test.total : -__builtin_inf();
     }
     lki_mixture_free(m);
     return status;
@@ -211,7 +212,7 @@ static lk_status held_out(fit_state *f, double *out)
 
 static lk_status fit_one(fit_state *f, int64_t K, const lki_covariance *covariance, int only)
 {
-    fit_record r = {.held_out = NAN};
+    fit_record r = {.held_out = __builtin_nan("")};
     int64_t distinct;
     f->search.K = K;
     f->search.covariance = covariance;
@@ -326,7 +327,7 @@ static lk_status run_from_start(fit_state *f)
 {
     const lki_mixture *start = ((const lki_gmm *)f->task->start)->mixture;
     const lki_values *v = f->task->values;
-    fit_record r = {.held_out = NAN};
+    fit_record r = {.held_out = __builtin_nan("")};
     int64_t count;
     const int64_t *K = lki_value_list(v, "components", &count);
     lk_status status = LK_OK;
@@ -394,6 +395,7 @@ static lk_status gmm_fit(lk_context *ctx, const lki_fit_task *task, void **state
     lki_mixture *best = f.best.mixture;
     f.best.mixture = NULL;
     LKI_GOTO(status, done, lki_gmm_new(ctx, best, &g));
+    report->n = f.best.n;
     report->log_likelihood = f.best.result.log_likelihood;
     report->free_parameters = f.best.parameters;
     report->entropy = f.best.result.entropy;

@@ -67,7 +67,7 @@ static lk_status gmm_log_density(lk_context *ctx, const void *state, const doubl
 {
     LKI_TRY(ask_kernel(ctx, state, x, rows, out, NULL));
     for (int64_t i = 0; i < rows; i++) {
-        out[i] = out[i] <= -1e299 ? -(double)INFINITY : out[i]; /* the kernel's stand-in for an overflowing square */
+        out[i] = out[i] <= -1e299 ? -__builtin_inf() : out[i]; /* the kernel's stand-in for an overflowing square */
     }
     return LK_OK;
 }
@@ -303,7 +303,7 @@ static lk_status standardized_conditions(lk_context *ctx, const lki_mixture *m, 
             for (int64_t i = 0; i < d * d; i++) {
                 unit->covariances[i] *= scale[i / d] * scale[i % d];
             }
-            conditions[k] = lki_mixture_factor_one(unit, 0, scale + d) == 0 ? unit->condition[0] : (double)INFINITY;
+            conditions[k] = lki_mixture_factor_one(unit, 0, scale + d) == 0 ? unit->condition[0] : __builtin_inf();
         } else {
             conditions[k] = conditions[0];
         }

@@ -62,7 +62,7 @@ int64_t lki_mixture_matrices(const lki_mixture *m)
 /* diag (count = d) and spherical (count = 1, standing for d equal ones). */
 static int64_t factor_variances(lki_mixture *m, int64_t k, int64_t count)
 {
-    double low = INFINITY, high = 0.0, log_det = 0.0;
+    double low = __builtin_inf(), high = 0.0, log_det = 0.0;
     for (int64_t j = 0; j < count; j++) {
         const double v = m->covariances[k * count + j];
         if (!(v > 0.0) || !isfinite(v)) {

@@ -92,17 +92,16 @@ static void attach(lki_dataset *rows, const lk_table *table, const int64_t *posi
 static lk_status whitened(lk_context *ctx, double *values, int64_t n, int64_t d, lki_sample *out)
 {
     lk_status status = LK_OK;
-    double *covariance = NULL, *work = NULL;
+    double *covariance = NULL, *W = NULL, *work = NULL;
     lki_spd spd;
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, (size_t)d * sizeof(double), &covariance));
     LKI_GOTO(status, done, lki_allocate(ctx, 2 * (size_t)d, (size_t)d * sizeof(double), &work));
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, (size_t)d * sizeof(double), &out->metric));
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, (size_t)d * sizeof(double), &out->unwhiten));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, (size_t)d * sizeof(double), &W));
     for (int64_t i = 0; i < d * d; i++) {
         covariance[i] = out->data.scatter[i] / out->data.total;
     }
-    if (lki_spd_factor(d, covariance, out->metric, out->unwhiten, &spd, work) == 0 && spd.condition < 1e10) {
-        whiten(values, n, d, out->metric);
+    if (lki_spd_factor(d, covariance, W, NULL, &spd, work) == 0 && spd.condition < 1e10) {
+        whiten(values, n, d, W);
         LKI_GOTO(status, done, lk_table_from_array(ctx, values, n, d + 1, NULL, &out->white));
         attach(&out->white_rows, out->white, out->positions, d, n);
         out->white_data.rows = &out->white_rows;
@@ -111,6 +110,7 @@ static lk_status whitened(lk_context *ctx, double *values, int64_t n, int64_t d,
     }
 done:
     lki_release(ctx, covariance);
+    lki_release(ctx, W);
     lki_release(ctx, work);
     return status;
 }
@@ -146,8 +146,6 @@ void lki_sample_free(lk_context *ctx, lki_sample *sample)
     lk_table_free(sample->table);
     lk_table_free(sample->white);
     lki_release(ctx, sample->positions);
-    lki_release(ctx, sample->metric);
-    lki_release(ctx, sample->unwhiten);
     lki_release(ctx, sample->data.scatter);
     memset(sample, 0, sizeof *sample);
 }

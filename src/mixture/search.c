@@ -9,6 +9,11 @@
 enum { SHORT_ITERATIONS = 60, LLOYD_PASSES = 50 };
 #define SHORT_TOL 1e-5
 
+typedef struct workspace {
+    double *centres; /* K x d */
+    int32_t *labels; /* one a row of the sample */
+} workspace;
+
 typedef struct candidate {
     lki_mixture *mixture;
     lki_em_result result;
@@ -70,32 +75,22 @@ static lk_status random_start(const lki_sample *sample, const lki_search *s, lki
     return LK_OK;
 }
 
-/* k-means++ and Lloyd, every second time in whitened coordinates where the family can follow, then one M-step. */
+/* k-means++ and Lloyd, every second time in whitened coordinates, then the M-step from that partition. */
 static lk_status kmeans_start(lk_context *ctx, const lki_sample *sample, const lki_search *s, int64_t number, lki_stream *stream,
-                              double *centres, lki_mixture *m, int64_t *distinct)
+                              workspace *work, lki_mixture *m, int64_t *distinct)
 {
-    const int64_t d = m->d, K = m->K;
-    const int triangle = s->covariance->form == LKI_FORM_FULL || s->covariance->form == LKI_FORM_TIED;
-    const int white = sample->white != NULL && triangle && d > 1 && number % 2 == 1;
+    const int64_t d = m->d, K = m->K, rows = sample->rows.rows;
+    const int white = sample->white != NULL && d > 1 && number % 2 == 1;
     const double *values = sample_values(white ? sample->white : sample->table);
     const lki_em_data *data = white ? &sample->white_data : &sample->data;
     double inertia;
-    LKI_TRY(lki_centres_seed(ctx, values, sample->rows.rows, d, K, stream, centres, distinct));
+    LKI_TRY(lki_centres_seed(ctx, values, rows, d, K, stream, work->centres, distinct));
     if (*distinct < K) {
         return LK_OK;
     }
-    LKI_TRY(lki_centres_refine(ctx, data, values, sample->rows.rows, K, LLOYD_PASSES, K > 9 ? 2 * K : 0, stream, centres, &inertia));
-    for (int64_t k = 0; white && k < K; k++) { /* back: z = L y, from the last coordinate up */
-        double *c = centres + k * d;
-        for (int64_t r = d - 1; r >= 0; r--) {
-            double z = 0.0;
-            for (int64_t j = 0; j <= r; j++) {
-                z += sample->unwhiten[r * d + j] * c[j];
-            }
-            c[r] = z;
-        }
-    }
-    return lki_em_from_centres(ctx, &sample->data, centres, white ? sample->metric : NULL, &s->em.prior, m);
+    LKI_TRY(lki_centres_refine(ctx, data, values, rows, K, LLOYD_PASSES, K > 9 ? 2 * K : 0, stream, work->centres, &inertia));
+    LKI_TRY(lki_centres_assign(ctx, values, rows, d, K, work->centres, work->labels));
+    return lki_em_from_partition(ctx, &sample->data, sample_values(sample->table), work->labels, rows, &s->em.prior, m);
 }
 
 /* Keeps the best `most` candidates, best first. */
@@ -119,7 +114,7 @@ static void keep(candidate *list, int64_t *count, int64_t most, candidate *fresh
 }
 
 static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *s, int64_t number,
-                           double *centres, candidate *out, int64_t *distinct)
+                           workspace *work, candidate *out, int64_t *distinct)
 {
     lki_stream stream = lki_stream_new(s->seed, LKI_STREAM_START, ((uint64_t)1 << 40) + (uint64_t)number);
     lki_em_options em = s->em;
@@ -128,7 +123,7 @@ static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_s
     if (s->random && s->K > 1) {
         status = random_start(sample, s, &stream, out->mixture);
     } else {
-        status = kmeans_start(ctx, sample, s, number, &stream, centres, out->mixture, distinct);
+        status = kmeans_start(ctx, sample, s, number, &stream, work, out->mixture, distinct);
     }
     if (status == LK_OK && *distinct >= s->K) {
         if (em.tol > 0.0) {
@@ -152,15 +147,16 @@ lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sam
     const int64_t restarts = restarts_of(s, data);
     const int64_t finishers = s->em.tol == 0.0 || !sample->whole ? 1 : (restarts + 3) / 4;
     candidate *list = NULL;
-    double *centres = NULL;
+    workspace work = {NULL, NULL};
     int64_t count = 0;
     lk_status status = LK_OK;
     *distinct = s->K;
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)finishers + 1, sizeof *list, &list));
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)s->K, (size_t)data->d * sizeof(double), &centres));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)s->K, (size_t)data->d * sizeof(double), &work.centres));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)sample->rows.rows, sizeof(int32_t), &work.labels));
     for (int64_t i = 0; i < restarts; i++) {
         candidate fresh = {NULL, {0}};
-        LKI_GOTO(status, done, start_one(ctx, data, sample, s, i, centres, &fresh, distinct));
+        LKI_GOTO(status, done, start_one(ctx, data, sample, s, i, &work, &fresh, distinct));
         if (*distinct < s->K) {
             lki_mixture_free(fresh.mixture);
             status = lki_fail(ctx, LK_ERROR_DATA, "components = %lld, but the rows have only %lld distinct values; ask for at most that many",
@@ -186,6 +182,7 @@ done:
         lki_mixture_free(list[i].mixture);
     }
     lki_release(ctx, list);
-    lki_release(ctx, centres);
+    lki_release(ctx, work.centres);
+    lki_release(ctx, work.labels);
     return status;
 }

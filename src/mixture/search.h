@@ -7,11 +7,9 @@
 /* A subsample of the rows in memory, standardized, on which starts are tried. */
 typedef struct lki_sample {
     lk_table *table;       /* rows x (d + 1): standardized features, weight */
-    lk_table *white;       /* the same rows as |W z| coordinates; NULL if the total covariance is singular */
+    lk_table *white;       /* the same rows as y = W z with W'W the inverse of the total covariance; NULL if that is singular */
     lki_dataset rows, white_rows;
     int64_t *positions;    /* 0..d-1 */
-    double *metric;        /* d x d lower triangle W of the total covariance; NULL with white */
-    double *unwhiten;      /* its inverse L */
     lki_em_data data, white_data; /* share nothing with the full data */
     int whole;             /* 1 if it holds every row of positive weight */
 } lki_sample;
