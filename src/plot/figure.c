@@ -159,13 +159,17 @@ static lk_status write_curve(figure *f, const lk_model *model, int64_t j, int64_
         status = lk_model_responsibilities(f->context, model, x, CURVE_POINTS, shares);
     }
     if (status == LK_OK) {
+        double peak = 0;
+        for (int i = 0; i < CURVE_POINTS; i++) { /* outside a transform's domain there is no density */
+            density[i] = isnan(density[i]) ? 0 : exp(density[i]);
+            peak = fmax(peak, density[i]);
+        }
         fprintf(f->out, "$curve%lld << EOD\n", (long long)j);
         for (int i = 0; i < CURVE_POINTS; i++) {
-            double p = isnan(density[i]) ? 0 : exp(density[i]); /* outside a transform's domain: no density */
-            fprintf(f->out, "%.7g %.7g", x[i], p);
-            for (int64_t k = 0; k < groups; k++) {
-                double part = p * shares[i * groups + k];
-                fprintf(f->out, " %.5g", isnan(part) ? 0 : part);
+            fprintf(f->out, "%.7g %.7g", x[i], density[i]);
+            for (int64_t k = 0; k < groups; k++) { /* a component is not drawn where it is next to nothing */
+                double part = density[i] * shares[i * groups + k];
+                fprintf(f->out, part > 2e-3 * peak ? " %.5g" : " NaN", part);
             }
             fputc('\n', f->out);
         }
@@ -187,15 +191,16 @@ static void plot_density(figure *f, int64_t j, int64_t groups, bool key)
                                "'%s', \\\n     ",
                 n, key ? "data" : "");
     }
-    for (int64_t k = 0; !f->text && k < groups; k++) {
-        fprintf(out, "$curve%lld using 1:%lld with lines lc rgb '%s' lw 1.6 dt 2 title '%s', \\\n     ", n,
-                (long long)(3 + k), part_colour, key && k == 0 ? "components" : "");
-    }
     fprintf(out, "$curve%lld using 1:2 with lines ", n);
     if (!f->text) {
         fprintf(out, "lc rgb '%s' lw 3 ", curve_colour);
     }
-    fprintf(out, "title '%s'\n", key ? "density" : "");
+    fprintf(out, "title '%s'", key ? "density" : "");
+    for (int64_t k = 0; !f->text && k < groups; k++) {
+        fprintf(out, ", \\\n     $curve%lld using 1:%lld with lines lc rgb '%s' lw 1.6 dt 2 title '%s'", n,
+                (long long)(3 + k), part_colour, key && k == 0 ? "components" : "");
+    }
+    fputc('\n', out);
 }
 
 static lk_status write_regions(figure *f, const lk_model *model, int64_t a, int64_t b, int64_t cells,
@@ -314,7 +319,7 @@ static lk_status draw_curve(figure *f)
         write_title(f);
         write_label(f, "x", 0);
         fputs(f->text ? "set ylabel 'density' noenhanced\nset key top right\n"
-                      : "set ylabel 'density' noenhanced\nset key top right samplen 1.5 textcolor rgb '#404040'\n",
+                      : "set ylabel 'density' noenhanced\nset key top right Left reverse samplen 1.5 textcolor rgb '#404040'\n",
               f->out);
         plot_density(f, 0, groups, true);
     }
@@ -337,7 +342,7 @@ static lk_status draw_pair(figure *f)
         write_label(f, "x", 0);
         write_label(f, "y", 1);
         fputs(f->text ? "set key outside top right horizontal\n"
-                      : "set key outside right top samplen 1 spacing 1.3 textcolor rgb '#404040'\n",
+                      : "set key outside right top Left reverse samplen 1 spacing 1.3 textcolor rgb '#404040'\n",
               f->out);
         plot_panel(f, 0, 1, &regions, true);
     }
@@ -357,9 +362,22 @@ static void place_panel(figure *f, int64_t i, int64_t j, int64_t n)
             top - height * (double)(i + 1) + gap / 2, top - height * (double)i - gap / 2);
 }
 
+/* A step of 1, 2 or 5 times a power of ten that gives three to five numbers along an axis. */
+static double tic_step(const plot_sheet *s, int64_t j, double most)
+{
+    double rough = (s->high[j] - s->low[j]) / most, power = pow(10, floor(log10(rough)));
+    double scaled = rough / power;
+    return power * (scaled <= 1 ? 1 : scaled <= 2 ? 2 : scaled <= 5 ? 5 : 10);
+}
+
 /* Labels and numbers stand at the outer edges only. */
 static void label_panel(figure *f, int64_t i, int64_t j, int64_t n)
 {
+    double most = f->text ? 2 : n > 5 ? 3 : 4;
+    fprintf(f->out, "set xtics %.9g\n", tic_step(&f->sheet, j, most));
+    if (i != j) {
+        fprintf(f->out, "set ytics %.9g\n", tic_step(&f->sheet, i, f->text ? 2 : 4));
+    }
     if (i == n - 1) {
         write_label(f, "x", j);
         fputs("set format x '%g'\n", f->out);
@@ -416,7 +434,7 @@ static lk_status draw_grid(figure *f)
         quote(f->out, f->request->title);
         fputs(" noenhanced", f->out);
     }
-    fprintf(f->out, "\nunset key\nset xtics autofreq maxtics %d\n", f->text ? 3 : 4);
+    fputs("\nunset key\n", f->out);
     for (int64_t i = 0; i < n && status == LK_OK; i++) {
         for (int64_t j = 0; j <= i && status == LK_OK; j++) {
             status = draw_cell(f, i, j);

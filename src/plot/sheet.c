@@ -156,7 +156,7 @@ static lk_status scan_data(lk_context *context, const plot_request *request, plo
     return status;
 }
 
-/* The axes show all rows and the middle 99.6% of the model. */
+/* The axes show all rows and the middle 99.8% of the model. */
 static lk_status choose_axes(lk_context *context, const plot_request *request, plot_sheet *sheet)
 {
     int64_t d = lk_model_dimension(request->model);
@@ -170,9 +170,9 @@ static lk_status choose_axes(lk_context *context, const plot_request *request, p
             sorted[i] = draws[i * d + request->features[j]];
         }
         qsort(sorted, DRAWS, sizeof *sorted, compare_numbers);
-        double low = fmin(sheet->data_low[j], sorted[DRAWS / 500]);
-        double high = fmax(sheet->data_high[j], sorted[DRAWS - 1 - DRAWS / 500]);
-        double pad = 0.06 * (high - low);
+        double low = fmin(sheet->data_low[j], sorted[DRAWS / 1000]);
+        double high = fmax(sheet->data_high[j], sorted[DRAWS - 1 - DRAWS / 1000]);
+        double pad = 0.08 * (high - low);
         pad = pad > 0 ? pad : fmax(fabs(low), 1) * 0.05;
         sheet->low[j] = low - pad;
         sheet->high[j] = high + pad;
