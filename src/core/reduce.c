@@ -260,7 +260,8 @@ static void rank_blocks(int64_t blocks, int rank, int size, int64_t *first, int6
     *last = high << level < blocks ? high << level : blocks;
 }
 
-/* The nodes of this rank go to rank 0: first {status, how many}, then {level, index} and the sums of each. */
+/* The nodes of this rank go to rank 0: {status, how many}, then, once rank 0 says that it has room, {level, index} and the sums
+ * of each. */
 static lk_status nodes_send(tree *t, const lki_communicator *c, lk_status status)
 {
     double count = 0;
@@ -268,12 +269,32 @@ static lk_status nodes_send(tree *t, const lki_communicator *c, lk_status status
         count++;
     }
     double head[2] = {(double)status, status == LK_OK ? count : 0};
+    double room;
     LKI_TRY(c->send(t->ctx, c->state, 0, head, 2));
-    for (const node *n = t->waiting; n != NULL && status == LK_OK; n = n->next) {
+    LKI_TRY(c->receive(t->ctx, c->state, 0, &room, 1));
+    for (const node *n = t->waiting; n != NULL && status == LK_OK && room > 0; n = n->next) {
         double place[2] = {(double)n->level, (double)n->index};
         LKI_TRY(c->send(t->ctx, c->state, 0, place, 2));
         LKI_TRY(c->send(t->ctx, c->state, 0, n->sums, t->reduction->length));
     }
+    return LK_OK;
+}
+
+/* A chain of `count` nodes for what another rank sends. */
+static lk_status nodes_take(tree *t, int64_t count, node **out)
+{
+    node *chain = NULL;
+    for (int64_t i = 0; i < count; i++) {
+        node *n = NULL;
+        lk_status status = node_take(t, &n);
+        if (status != LK_OK) {
+            nodes_free(t, chain);
+            return status;
+        }
+        n->next = chain;
+        chain = n;
+    }
+    *out = chain;
     return LK_OK;
 }
 
@@ -285,23 +306,30 @@ static lk_status nodes_receive(tree *t, const lki_communicator *c, int from, lk_
     if (head[0] != (double)LK_OK && *status == LK_OK) {
         *status = lki_fail(t->ctx, (lk_status)head[0], "rank %d: %s", from, lk_status_text((lk_status)head[0]));
     }
-    for (int64_t i = 0; i < (int64_t)head[1]; i++) {
-        double place[2];
-        node *n = NULL;
-        LKI_TRY(node_take(t, &n));
-        lk_status received = c->receive(t->ctx, c->state, from, place, 2);
-        if (received == LK_OK) {
-            received = c->receive(t->ctx, c->state, from, n->sums, t->reduction->length);
-        }
-        if (received != LK_OK) {
-            node_give(t, n);
-            return received;
+    node *chain = NULL;
+    if (*status == LK_OK) {
+        *status = nodes_take(t, (int64_t)head[1], &chain);
+    }
+    double room = *status == LK_OK;
+    lk_status sent = c->send(t->ctx, c->state, from, &room, 1);
+    while (chain != NULL && sent == LK_OK) {
+        node *n = chain;
+        chain = n->next;
+        double place[2] = {0, 0};
+        sent = c->receive(t->ctx, c->state, from, place, 2);
+        if (sent == LK_OK) {
+            sent = c->receive(t->ctx, c->state, from, n->sums, t->reduction->length);
         }
         n->level = (int)place[0];
         n->index = (int64_t)place[1];
-        node_deposit(t, n);
+        if (sent == LK_OK) {
+            node_deposit(t, n);
+        } else {
+            node_give(t, n);
+        }
     }
-    return LK_OK;
+    nodes_free(t, chain);
+    return sent;
 }
 
 /* Gathers all ranks' nodes at rank 0, folds them there and tells everybody the outcome. `status` is this rank's own. */
