@@ -30,7 +30,7 @@ static lk_status put_json(lk_context *ctx, json_t *metadata, const char *key, co
     if (value == NULL) {
         return LK_OK;
     }
-    LKI_TRY(lki_json_write(ctx, value, true, &text));
+    LKI_TRY(lki_json_write(ctx, value, false, &text)); /* order is part of what info shows */
     lk_status status = lki_json_set(ctx, metadata, key, json_string(text));
     lki_release(ctx, text);
     return status;
