@@ -214,7 +214,7 @@ static lk_status fit_holdout(lk_context *ctx, const fitting *f, lk_model *model)
 {
     lki_mask training = {.kind = 1, .share = f->options.holdout, .group = 1}, held = training;
     lki_row_mean result;
-    bool trusted;
+    bool trusted = false;
     held.kind = 2;
     LKI_TRY(fit_and_hold(ctx, f, training, held, &result, &trusted));
     if (!trusted) {
@@ -232,7 +232,7 @@ static lk_status fit_folds(lk_context *ctx, const fitting *f, lk_model *model)
     for (int64_t g = 0; g < f->options.folds; g++) {
         lki_mask training = {.kind = 1, .groups = f->options.folds, .group = g}, held = training;
         lki_row_mean fold;
-        bool trusted;
+        bool trusted = false;
         held.kind = 2;
         LKI_TRY(fit_and_hold(ctx, f, training, held, &fold, &trusted));
         if (!trusted) {
