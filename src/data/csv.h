@@ -40,7 +40,7 @@ typedef enum lki_csv_wrong {
 typedef struct lki_csv_fault {
     lki_csv_wrong wrong;
     const char *at;   /* in the window: its line is the fault's */
-    const char *text; /* the offending value, not yet unquoted */
+    const char *text; /* the offending value */
     size_t length;
     int64_t column;   /* 0-based; for a ragged row the number of fields */
 } lki_csv_fault;

@@ -15,7 +15,8 @@ static const char *fault(lki_csv_chunk *chunk, lki_csv_wrong wrong, place where,
 {
     chunk->fault = (lki_csv_fault){.wrong = wrong, .at = where.at, .column = where.column, .text = where.at, .length = 0};
     if (field != NULL) {
-        chunk->fault.length = field->quoted ? (size_t)(field->next - where.at) : field->length;
+        chunk->fault.text = field->text; /* in the window or in the chunk's scratch: both last until the fault is told */
+        chunk->fault.length = field->length;
     }
     return NULL;
 }
@@ -136,14 +137,15 @@ static inline const char *take_plain(const lki_csv *csv, const char *p, const ch
     return stop == '\n' && q + 1 < end && q[0] == '\r' && q[1] == '\n' ? q + 2 : NULL;
 }
 
-static const char *take_row(const lki_csv *csv, lki_csv_chunk *chunk, const char *p, double *out)
+/* The bounds are copied out of the chunk, whose neighbours in memory other threads write to. */
+static inline const char *take_row(const lki_csv *csv, lki_csv_chunk *chunk, const char *p, const char *end, double *out)
 {
-    int64_t columns = csv->columns->column_count;
+    int64_t columns = csv->column_count;
     const lki_table_column *column = csv->columns->columns;
     for (int64_t c = 0; c < columns && p != NULL; c++) {
         const char *next = NULL;
         if (column[c].type == LK_TYPE_REAL) {
-            next = take_plain(csv, p, chunk->end, c + 1 < columns ? csv->delimiter : '\n', &out[c]);
+            next = take_plain(csv, p, end, c + 1 < columns ? csv->delimiter : '\n', &out[c]);
         }
         p = next != NULL ? next : take_field(csv, chunk, (place){p, c}, &out[c]);
     }
@@ -152,23 +154,25 @@ static const char *take_row(const lki_csv *csv, lki_csv_chunk *chunk, const char
 
 void lki_csv_parse_chunk(const lki_csv *csv, lki_csv_chunk *chunk)
 {
-    int64_t columns = csv->columns->column_count;
+    int64_t rows = 0;
     double *out = chunk->out;
+    const char *end = chunk->end;
     chunk->rows = 0;
     chunk->fault = (lki_csv_fault){.wrong = LKI_CSV_FINE};
-    for (int64_t c = 0; chunk->strings != NULL && c < columns; c++) {
+    for (int64_t c = 0; chunk->strings != NULL && c < csv->column_count; c++) {
         lki_string_list_clear(&chunk->strings[c]);
     }
-    const char *p = lki_csv_skip_blank(chunk->begin, chunk->end);
-    while (p < chunk->end) {
-        p = take_row(csv, chunk, p, out);
+    const char *p = lki_csv_skip_blank(chunk->begin, end);
+    while (p < end) {
+        p = take_row(csv, chunk, p, end, out);
         if (p == NULL) {
-            return;
+            break;
         }
-        chunk->rows++;
-        out += columns;
+        rows++;
+        out += csv->column_count;
         if (*p == '\n' || *p == '\r') {
-            p = lki_csv_skip_blank(p, chunk->end);
+            p = lki_csv_skip_blank(p, end);
         }
     }
+    chunk->rows = rows;
 }
