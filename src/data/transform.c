@@ -2,6 +2,7 @@
 #include "transform.h"
 
 #include "dataset.h"
+#include "json_text.h"
 #include "number.h"
 #include "text_field.h"
 #include "transform_impl.h"
@@ -381,12 +382,9 @@ static lk_status parse_chains(lk_context *ctx, const json_t *root, lki_transform
 
 lk_status lki_transform_parse(lk_context *ctx, const char *json, int64_t d, lki_transform **out)
 {
-    json_error_t error;
     lki_transform *t = NULL;
-    json_t *root = json_loads(json, JSON_REJECT_DUPLICATES, &error);
-    if (root == NULL) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "transform: %s at byte %d", error.text, error.position);
-    }
+    json_t *root = NULL;
+    LKI_TRY(lki_json_read(ctx, json, strlen(json), "transform", &root));
     lk_status status = lki_transform_identity(ctx, d, &t);
     status = status == LK_OK ? parse_chains(ctx, root, t) : status;
     json_decref(root);

@@ -1,6 +1,6 @@
 /* Models from given parameters instead of data. */
 #include "math/blas.h"
-#include "model/json_text.h"
+#include "data/json_text.h"
 #include "model/model_impl.h"
 #include "model/parameters.h"
 

@@ -1,7 +1,7 @@
 /* How well a model predicts rows: mean log density, coverage of its density regions, distance of its PIT from uniform. */
 #include "data/dataset.h"
 #include "math/blas.h"
-#include "model/moments.h"
+#include "model/pooled.h"
 #include "model/row_mean.h"
 #include "model/survey.h"
 
@@ -20,7 +20,7 @@ enum { PIT_EXACT = 1 << 21, PIT_BINS = 1 << 16, PIT_COUNTERS = 1 << 22 };
 
 /* Partial sums: moments of the finite log densities, weight of rows of density 0, the first refused value, weights inside the 50%
  * and 90% regions, then the moments of each feature's PIT. */
-enum { DENSITY, NOWHERE = LKI_MOMENTS, BAD_ROW, BAD_COLUMN, BAD_INFINITE, INSIDE_50, INSIDE_90, PIT };
+enum { DENSITY, NOWHERE = LKI_POOLED, BAD_ROW, BAD_COLUMN, BAD_INFINITE, INSIDE_50, INSIDE_90, PIT };
 
 /* What one thread works with. */
 typedef struct worker {
@@ -100,7 +100,7 @@ static void density_sums(const evaluation *e, worker *w, int64_t count, double *
             weights[finite++] = w->w[i];
         }
     }
-    lki_moments_of(sums + DENSITY, w->density, 1, weights, finite);
+    lki_pooled_of(sums + DENSITY, w->density, 1, weights, finite);
 }
 
 /* Keeps or counts the PIT values of `count` packed rows. Counters are integers: their sum has no order. */
@@ -142,7 +142,7 @@ static lk_status evaluate_block(lk_context *ctx, void *state, int thread, int64_
     if (e->pit) {
         LKI_TRY(lki_question_block(ctx, &e->cdf, &w->cdf_scratch, w->x, count, w->u));
         for (int64_t j = 0; j < d; j++) {
-            lki_moments_of(sums + PIT + j * LKI_MOMENTS, w->u + j, d, w->w, count);
+            lki_pooled_of(sums + PIT + j * LKI_POOLED, w->u + j, d, w->w, count);
         }
         pit_keep(e, w, count);
     }
@@ -152,7 +152,7 @@ static lk_status evaluate_block(lk_context *ctx, void *state, int thread, int64_
 static void evaluate_combine(void *state, double *left, const double *right)
 {
     const evaluation *e = state;
-    lki_moments_merge(left + DENSITY, right + DENSITY);
+    lki_pooled_merge(left + DENSITY, right + DENSITY);
     left[NOWHERE] += right[NOWHERE];
     if (left[BAD_ROW] == 0.0) {
         memcpy(left + BAD_ROW, right + BAD_ROW, 3 * sizeof *left);
@@ -160,15 +160,15 @@ static void evaluate_combine(void *state, double *left, const double *right)
     left[INSIDE_50] += right[INSIDE_50];
     left[INSIDE_90] += right[INSIDE_90];
     for (int64_t j = 0; e->pit && j < e->model->d; j++) {
-        lki_moments_merge(left + PIT + j * LKI_MOMENTS, right + PIT + j * LKI_MOMENTS);
+        lki_pooled_merge(left + PIT + j * LKI_POOLED, right + PIT + j * LKI_POOLED);
     }
 }
 
-/* Runs the pass; `sums` has PIT + LKI_MOMENTS d doubles with pit, else PIT. Workers are made and freed here. */
+/* Runs the pass; `sums` has PIT + LKI_POOLED d doubles with pit, else PIT. Workers are made and freed here. */
 static lk_status evaluate_pass(lk_context *ctx, evaluation *e, double *sums)
 {
     int threads = lki_threads(ctx);
-    size_t length = PIT + (e->pit ? LKI_MOMENTS * (size_t)e->model->d : 0);
+    size_t length = PIT + (e->pit ? LKI_POOLED * (size_t)e->model->d : 0);
     LKI_TRY(lki_zeros(ctx, (size_t)threads, sizeof *e->workers, &e->workers));
     lki_reduction reduction = {.blocks = e->dataset->blocks, .length = length, .block = evaluate_block,
                                .combine = evaluate_combine, .state = e};
@@ -192,9 +192,9 @@ static lk_status evaluate_pass(lk_context *ctx, evaluation *e, double *sums)
 static lki_row_mean mean_of(const double *sums)
 {
     bool nowhere = sums[NOWHERE] > 0.0;
-    return (lki_row_mean){.rows = sums[DENSITY + LKI_MOMENT_WEIGHT] + sums[NOWHERE],
-                          .mean_log_density = nowhere ? -(double)INFINITY : sums[DENSITY + LKI_MOMENT_MEAN],
-                          .standard_error = nowhere ? (double)NAN : lki_moments_error(sums + DENSITY)};
+    return (lki_row_mean){.rows = sums[DENSITY + LKI_POOLED_WEIGHT] + sums[NOWHERE],
+                          .mean_log_density = nowhere ? -(double)INFINITY : sums[DENSITY + LKI_POOLED_MEAN],
+                          .standard_error = nowhere ? (double)NAN : lki_pooled_error(sums + DENSITY)};
 }
 
 lk_status lki_row_mean_of(lk_context *ctx, const lk_model *model, const lki_dataset *dataset, lki_row_mean *out)
@@ -375,12 +375,12 @@ static lk_status pit_result(lk_context *ctx, const evaluation *e, const double *
     LKI_TRY(lki_allocate(ctx, (size_t)d, sizeof *out->pit_mean, &out->pit_mean));
     LKI_TRY(lki_allocate(ctx, (size_t)d, sizeof *out->pit_sd, &out->pit_sd));
     for (int64_t j = 0; j < d; j++) {
-        const double *m = sums + PIT + j * LKI_MOMENTS;
-        out->pit_mean[j] = m[LKI_MOMENT_MEAN];
-        out->pit_sd[j] = m[LKI_MOMENT_WEIGHT] > 1.0 ? sqrt(m[LKI_MOMENT_SQUARES] / (m[LKI_MOMENT_WEIGHT] - 1.0)) : (double)NAN;
+        const double *m = sums + PIT + j * LKI_POOLED;
+        out->pit_mean[j] = m[LKI_POOLED_MEAN];
+        out->pit_sd[j] = m[LKI_POOLED_WEIGHT] > 1.0 ? sqrt(m[LKI_POOLED_SQUARES] / (m[LKI_POOLED_WEIGHT] - 1.0)) : (double)NAN;
     }
     if (e->exact != NULL) {
-        return kolmogorov_exact(ctx, e, sums[PIT + LKI_MOMENT_WEIGHT], out->pit_ks);
+        return kolmogorov_exact(ctx, e, sums[PIT + LKI_POOLED_WEIGHT], out->pit_ks);
     }
     kolmogorov_counted(e, out->pit_ks);
     return LK_OK;
@@ -398,7 +398,7 @@ static lk_status evaluate(lk_context *ctx, evaluation *e, lk_evaluation *out)
     if (lki_model_origin(e->model, LK_OPERATION_CDF) == LKI_ORIGIN_OWN) {
         LKI_GOTO(status, done, pit_open(ctx, e));
     }
-    LKI_GOTO(status, done, lki_allocate(ctx, PIT + LKI_MOMENTS * (size_t)e->model->d, sizeof *sums, &sums));
+    LKI_GOTO(status, done, lki_allocate(ctx, PIT + LKI_POOLED * (size_t)e->model->d, sizeof *sums, &sums));
     LKI_GOTO(status, done, evaluate_pass(ctx, e, sums));
     lki_row_mean mean = mean_of(sums);
     if (!(mean.rows > 0.0)) {

@@ -1,10 +1,10 @@
 /* A model's features: their names, the columns of a table that hold them, and the distribution of some of them. */
 #include "data/table_impl.h"
 #include "math/blas.h"
-#include "model/json_text.h"
+#include "data/json_text.h"
 #include "model/model_impl.h"
 #include "model/parameters.h"
-#include "model/text_builder.h"
+#include "data/text_builder.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* Fitting a method to a table: roles, survey, transform, the family's fit, and the likelihood of held-out rows. */
 #include "data/roles.h"
 #include "math/blas.h"
-#include "model/json_text.h"
-#include "model/moments.h"
+#include "data/json_text.h"
+#include "model/pooled.h"
 #include "model/parameters.h"
 #include "model/row_mean.h"
 #include "model/survey.h"
@@ -226,7 +226,7 @@ static lk_status fit_holdout(lk_context *ctx, const fitting *f, lk_model *model)
 /* The mean of the folds' means, with the standard error of that mean over folds. */
 static lk_status fit_folds(lk_context *ctx, const fitting *f, lk_model *model)
 {
-    double all[LKI_MOMENTS] = {0};
+    double all[LKI_POOLED] = {0};
     lki_row_mean total = {0};
     bool nowhere = false;
     for (int64_t g = 0; g < f->options.folds; g++) {
@@ -240,10 +240,10 @@ static lk_status fit_folds(lk_context *ctx, const fitting *f, lk_model *model)
         }
         total.rows += fold.rows;
         nowhere = nowhere || !isfinite(fold.mean_log_density);
-        lki_moments_merge(all, (const double[]){1.0, fold.mean_log_density, 0.0});
+        lki_pooled_merge(all, (const double[]){1.0, fold.mean_log_density, 0.0});
     }
-    total.mean_log_density = nowhere ? -(double)INFINITY : all[LKI_MOMENT_MEAN];
-    total.standard_error = nowhere ? (double)NAN : lki_moments_error(all);
+    total.mean_log_density = nowhere ? -(double)INFINITY : all[LKI_POOLED_MEAN];
+    total.standard_error = nowhere ? (double)NAN : lki_pooled_error(all);
     return held_out_json(ctx, f, &total, &model->held_out);
 }
 

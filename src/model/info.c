@@ -1,6 +1,6 @@
 /* All that is known about a model as one JSON text, its keys always in the same order. */
 #include "math/blas.h"
-#include "model/json_text.h"
+#include "data/json_text.h"
 #include "model/model_impl.h"
 #include "model/parameters.h"
 

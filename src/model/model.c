@@ -2,9 +2,9 @@
 #include "model/model_impl.h"
 
 #include "math/blas.h"
-#include "model/json_text.h"
+#include "data/json_text.h"
 #include "model/parameters.h"
-#include "model/text_builder.h"
+#include "data/text_builder.h"
 #include <math.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include "model/model_file.h"
 
 #include "math/blas.h"
-#include "model/json_text.h"
+#include "data/json_text.h"
 #include "model/parameters.h"
 #include "model/safetensors.h"
 #include <math.h>

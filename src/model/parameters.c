@@ -2,8 +2,8 @@
 #include "model/parameters.h"
 
 #include "data/number.h"
-#include "model/json_text.h"
-#include "model/text_builder.h"
+#include "data/json_text.h"
+#include "data/text_builder.h"
 #include <assert.h>
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The registry: what the build collected from every LKI_METHOD, by number and by name. */
 #include "model/method.h"
 #include "model/model_impl.h"
-#include "model/text_builder.h"
+#include "data/text_builder.h"
 
 #include <string.h>
 

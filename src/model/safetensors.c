@@ -2,7 +2,7 @@
 #include "model/safetensors.h"
 
 #include "data/output.h"
-#include "model/json_text.h"
+#include "data/json_text.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>

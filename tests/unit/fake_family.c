@@ -2,7 +2,7 @@
  * second method that offers nothing. Included by the tests that need them. */
 #include "core/philox.h"
 #include "math/special.h"
-#include "model/json_text.h"
+#include "data/json_text.h"
 #include "model/method.h"
 
 #include <math.h>

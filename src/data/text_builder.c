@@ -1,5 +1,5 @@
 /* A text that grows piece by piece, and the small words about words that error messages need. */
-#include "model/text_builder.h"
+#include "text_builder.h"
 
 #include <string.h>
 
