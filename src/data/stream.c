@@ -70,6 +70,7 @@ static lk_status read_raw(lk_context *ctx, lki_source *source, void *bytes, size
     return LK_OK;
 }
 
+#if LIKELY_ZLIB || LIKELY_ZSTD
 /* More compressed bytes, once those at hand are used up. A pipe gives what it has rather than waiting for a full buffer. */
 static lk_status refill(lk_context *ctx, lki_source *source)
 {
@@ -80,7 +81,6 @@ static lk_status refill(lk_context *ctx, lki_source *source)
     return read_raw(ctx, source, source->raw, RAW_BYTES, &source->raw_count);
 }
 
-#if LIKELY_ZLIB || LIKELY_ZSTD
 static lk_status fail_truncated(lk_context *ctx, const lki_source *source, const char *format)
 {
     return lki_fail(ctx, LK_ERROR_FORMAT, "%s: the %s data ends in the middle (after %lld bytes); the file is truncated", source->name,

@@ -47,7 +47,7 @@ static void random_spd(lki_stream *s, int64_t d, double condition, double *A)
             long double sum = 0;
             for (int64_t k = 0; k < d; k++) {
                 double e = d > 1 ? pow(condition, -(double)k / (double)(d - 1)) : 1;
-                sum += (long double)Q[k * d + i] * e * Q[k * d + j];
+                sum += (long double)Q[k * d + i] * (long double)e * (long double)Q[k * d + j];
             }
             A[i * d + j] = A[j * d + i] = (double)sum;
         }
@@ -60,7 +60,7 @@ static long double reference_factor(int64_t d, const double *A, long double *L)
     long double log_determinant = 0;
     for (int64_t i = 0; i < d; i++) {
         for (int64_t j = 0; j <= i; j++) {
-            long double sum = A[i * d + j];
+            long double sum = (long double)A[i * d + j];
             for (int64_t k = 0; k < j; k++) {
                 sum -= L[i * d + k] * L[j * d + k];
             }
@@ -109,7 +109,7 @@ static void test_random_matrices_against_long_double(void **state)
                         long double identity = 0; /* W L = I */
                         double size = 0;
                         for (int64_t k = j; k <= i; k++) {
-                            identity += W[i * d + k] * R[k * d + j];
+                            identity += (long double)W[i * d + k] * R[k * d + j];
                             size += fabs(W[i * d + k] * (double)R[k * d + j]);
                         }
                         check_near((double)identity, i == j, 4 * (double)d * (loss + 1e-16) * (1 + size));
