@@ -7,6 +7,8 @@
 
 /* Short runs are stopped early, since they only rank the starts (Biernacki, Celeux and Govaert 2003, "em-EM"). */
 enum { SHORT_ITERATIONS = 60, LLOYD_PASSES = 50 };
+/* Every fifth start is from random rows: on overlapping groups a partition can be the wrong beginning. */
+enum { RANDOM_EVERY = 5 };
 #define SHORT_TOL 1e-5
 
 typedef struct workspace {
@@ -120,7 +122,7 @@ static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_s
     lki_em_options em = s->em;
     LKI_TRY(lki_mixture_new(ctx, s->K, data->d, s->covariance, &out->mixture));
     lk_status status;
-    if (s->random && s->K > 1) {
+    if (s->K > 1 && (s->random || number % RANDOM_EVERY == RANDOM_EVERY - 1)) {
         status = random_start(sample, s, &stream, out->mixture);
     } else {
         status = kmeans_start(ctx, sample, s, number, &stream, work, out->mixture, distinct);
@@ -166,9 +168,11 @@ lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sam
         keep(list, &count, finishers, &fresh);
     }
     for (int64_t i = 0; s->em.tol > 0.0 && i < count; i++) {
-        const int64_t before = list[i].result.iterations;
-        LKI_GOTO(status, done, lki_em_run(ctx, data, &s->em, list[i].mixture, &list[i].result));
-        list[i].result.iterations += sample->whole ? before : 0;
+        const int64_t before = sample->whole ? list[i].result.iterations : 0; /* a short run on all rows counts */
+        lki_em_options em = s->em;
+        em.max_iter -= before;
+        LKI_GOTO(status, done, lki_em_run(ctx, data, &em, list[i].mixture, &list[i].result));
+        list[i].result.iterations += before;
     }
     int64_t best = 0;
     for (int64_t i = 1; i < count; i++) {
