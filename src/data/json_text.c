@@ -1,4 +1,4 @@
-/* JSON texts: exact numbers whatever the locale, and jansson's failures as statuses. */
+/* JSON values as texts with exact numbers, whatever the locale, and jansson failures as statuses. */
 #include "json_text.h"
 
 #include "number.h"
@@ -162,41 +162,4 @@ lk_status lki_json_write(lk_context *ctx, const json_t *value, bool sorted, char
     }
     *out = t.text;
     return LK_OK;
-}
-
-/* jansson 2.14 takes some of its failed allocations for an invalid token, and loses a character by others: only what two parses
- * agree on is believed. Both differing is a matter of memory. */
-static json_t *parse(const char *text, size_t length, json_error_t *error, bool *memory)
-{
-    const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
-    json_error_t other;
-    json_t *value = json_loadb(text, length, flags, error), *again = json_loadb(text, length, flags, &other);
-    if (value == NULL && again == NULL) {
-        *memory = error->text[0] == '\0' || json_error_code(error) == json_error_out_of_memory ||
-                  strcmp(error->text, other.text) != 0;
-        return NULL;
-    }
-    *memory = value == NULL || again == NULL || !json_equal(value, again);
-    json_decref(again);
-    if (*memory) {
-        json_decref(value);
-        return NULL;
-    }
-    return value;
-}
-
-lk_status lki_json_read(lk_context *ctx, const char *text, size_t length, const char *where, json_t **out)
-{
-    json_error_t error;
-    bool memory;
-    json_t *value = parse(text, length, &error, &memory);
-    if (value != NULL) {
-        *out = value;
-        return LK_OK;
-    }
-    if (memory) {
-        return lki_json_memory(ctx);
-    }
-    return lki_fail(ctx, LK_ERROR_FORMAT, "%s: not valid JSON: %s at line %d, column %d", where, error.text, error.line,
-                    error.column);
 }

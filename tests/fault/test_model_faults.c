@@ -1,0 +1,231 @@
+/* Every allocation of fit, build, save, load, info, evaluate and of all answers fails once in turn: a clean error, no leak, no crash.
+ * jansson's allocations, which are not the context's, fail too. */
+#include "check.h"
+#include "unit/fake_family.c"
+#include <likely/likely.h>
+
+static lk_table *table;
+static char path[300];
+static check_memory library, json;
+
+static lk_context *context(void)
+{
+    lk_allocator allocator = check_allocator(&library);
+    lk_context_options options = {.size = sizeof options, .allocator = &allocator, .threads = 1};
+    lk_context *ctx = NULL;
+    assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
+    return ctx;
+}
+
+static lk_status run_fit(lk_context *ctx, lk_model **out)
+{
+    lk_setting settings[] = {{"components", "1,3"}, {"freeze", "means"}, {NULL, NULL}};
+    lk_roles roles = {.size = sizeof roles, .features = "a,b", .label = "c"};
+    lk_fit_options options = {.size = sizeof options, .settings = settings, .roles = &roles, .transform = "standardize",
+                              .holdout = 0.5, .seed = 1};
+    return lk_model_fit(ctx, "normal", table, &options, out);
+}
+
+static lk_status do_fit(lk_context *ctx)
+{
+    lk_model *model = NULL;
+    lk_status status = run_fit(ctx, &model);
+    assert_int_equal(status == LK_OK, model != NULL);
+    lk_model_free(model);
+    return status;
+}
+
+static lk_status do_warm_fit(lk_context *ctx)
+{
+    lk_model *start = NULL, *model = NULL;
+    lk_roles roles = {.size = sizeof roles, .features = "a,b"};
+    lk_status status = run_fit(ctx, &start);
+    if (status == LK_OK) {
+        lk_fit_options options = {.size = sizeof options, .roles = &roles, .start = start, .folds = 2};
+        status = lk_model_fit(ctx, "normal", table, &options, &model);
+    }
+    lk_model_free(start);
+    lk_model_free(model);
+    return status;
+}
+
+static lk_status do_build_and_save(lk_context *ctx)
+{
+    lk_model *model = NULL;
+    lk_status status = lk_model_build(ctx, "normal", "{\"mean\":[1,2],\"sd\":[1,2]}", NULL, &model);
+    if (status == LK_OK) {
+        status = lk_model_save(ctx, model, path);
+    }
+    lk_model_free(model);
+    return status;
+}
+
+static lk_status do_load(lk_context *ctx)
+{
+    lk_model *model = NULL;
+    lk_status status = lk_model_load(ctx, path, &model);
+    lk_model_free(model);
+    return status;
+}
+
+static lk_status do_info(lk_context *ctx)
+{
+    lk_model *model = NULL;
+    char *text = NULL;
+    lk_status status = lk_model_load(ctx, path, &model);
+    if (status == LK_OK) {
+        status = lk_model_info(ctx, model, &text);
+    }
+    lk_free(ctx, text);
+    lk_model_free(model);
+    return status;
+}
+
+static lk_status do_answers(lk_context *ctx)
+{
+    lk_model *model = NULL, *part = NULL;
+    double x[6] = {1, 2, (double)NAN, 4, 5, 6}, out[6];
+    int64_t second = 1;
+    lk_status status = run_fit(ctx, &model);
+    status = status == LK_OK ? lk_model_log_density(ctx, model, x, 3, out) : status;
+    status = status == LK_OK ? lk_model_score(ctx, model, x, 3, out) : status;
+    status = status == LK_OK ? lk_model_cdf(ctx, model, x, 3, out) : status;
+    status = status == LK_OK ? lk_model_sample(ctx, model, 1, 0, 3, out) : status;
+    status = status == LK_OK ? lk_model_marginal(ctx, model, &second, 1, &part) : status;
+    lk_model_free(part);
+    lk_model_free(model);
+    return status;
+}
+
+static lk_status do_evaluate(lk_context *ctx)
+{
+    lk_model *model = NULL;
+    lk_evaluation e = {.size = sizeof e};
+    lk_status status = run_fit(ctx, &model);
+    status = status == LK_OK ? lk_model_evaluate(ctx, model, table, NULL, &e) : status;
+    lk_free(ctx, e.pit_ks);
+    lk_free(ctx, e.pit_mean);
+    lk_free(ctx, e.pit_sd);
+    lk_model_free(model);
+    return status;
+}
+
+/* What fails says so: an error of memory with a text, and where the call asks again an error of its own. */
+static lk_status do_refused(lk_context *ctx)
+{
+    lk_model *model = NULL;
+    double x = 0;
+    lk_setting settings[] = {{"componets", "1"}, {NULL, NULL}};
+    lk_status status = lk_model_build(ctx, "normal", "{\"mean\":[1],\"sd\":[1]}", settings, &model);
+    if (status != LK_ERROR_ARGUMENT) {
+        return status;
+    }
+    status = lk_model_build(ctx, "normal", "{\"mean\":[1],\"sd\":[1]}", NULL, &model);
+    if (status == LK_OK) {
+        status = lk_model_responsibilities(ctx, model, &x, 1, &x);
+    }
+    lk_model_free(model);
+    return status == LK_ERROR_UNSUPPORTED ? LK_OK : status;
+}
+
+static void *json_allocate(size_t bytes)
+{
+    return check_allocate(&json, bytes);
+}
+
+static void json_free(void *block)
+{
+    check_release(&json, block);
+}
+
+/* Lets the n-th allocation of one source fail, for n = 1, 2, ... until none is left to fail. */
+static void each_once(lk_status (*work)(lk_context *), check_memory *source)
+{
+    long faults = 0;
+    for (long n = 1;; n++) {
+        library = json = (check_memory){0};
+        lk_context *ctx = context();
+        long live = library.live;
+        source->calls = 0;
+        source->fail_at = n;
+        lk_status status = work(ctx);
+        bool reached = source->calls >= n;
+        source->fail_at = 0;
+        if (reached && status != LK_OK) {
+            if (status != LK_ERROR_MEMORY) {
+                fail_msg("allocation %ld: %s: %s", n, lk_status_name(status), lk_error_message(ctx));
+            }
+            assert_true(lk_error_message(ctx)[0] != '\0');
+            faults++;
+        } else {
+            check_ok(ctx, status); /* an allocation that could be done without, or none left */
+        }
+        assert_int_equal(library.live, live);
+        assert_int_equal(json.live, 0);
+        lk_context_free(ctx);
+        assert_int_equal(library.live, 0);
+        if (!reached) {
+            break;
+        }
+    }
+    assert_true(faults > 3);
+}
+
+static void both(lk_status (*work)(lk_context *))
+{
+    each_once(work, &library);
+    each_once(work, &json);
+}
+
+#define FAULT_TEST(name)                     \
+    static void test_##name(void **state)    \
+    {                                        \
+        (void)state;                         \
+        both(do_##name);                     \
+    }
+FAULT_TEST(fit)
+FAULT_TEST(warm_fit)
+FAULT_TEST(build_and_save)
+FAULT_TEST(load)
+FAULT_TEST(info)
+FAULT_TEST(answers)
+FAULT_TEST(evaluate)
+FAULT_TEST(refused)
+
+static int setup(void **state)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    static double values[40 * 3];
+    const char *folder = getenv("TMPDIR");
+    lk_context *ctx = check_context(1);
+    lk_model *model = NULL;
+    (void)state;
+    for (int i = 0; i < 40 * 3; i++) {
+        values[i] = i % 3 == 1 ? 7 : (i * 37) % 101; /* b is constant: a remark */
+    }
+    check_ok(ctx, lk_table_from_array(ctx, values, 40, 3, names, &table));
+    sprintf(path, "%.200s/likely-%ld-faults.lk", folder != NULL ? folder : "/tmp", (long)getpid());
+    check_ok(ctx, run_fit(ctx, &model));
+    check_ok(ctx, lk_model_save(ctx, model, path));
+    lk_model_free(model);
+    lk_context_free(ctx);
+    json_set_alloc_funcs(json_allocate, json_free);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    lk_table_free(table);
+    return unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fit),  cmocka_unit_test(test_warm_fit), cmocka_unit_test(test_load),
+        cmocka_unit_test(test_info), cmocka_unit_test(test_answers),  cmocka_unit_test(test_evaluate),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_build_and_save),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
