@@ -207,11 +207,10 @@ static void suggest_choice(const lk_parameter *p, const char *text, char *out, s
 
 static int check_value(const cli_command *command, const lk_parameter *p, const char *text)
 {
-    char option[80], low[32], high[32], hint[96];
+    char option[80], limits[96], hint[96];
     const char *end = text;
     cli_option_spelling(p, option, sizeof option);
-    cli_count(p->low, low, sizeof low);
-    cli_count(p->high, high, sizeof high);
+    cli_limits(p, limits, sizeof limits);
     switch (p->type) {
     case LK_PARAMETER_FLAG:
         if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
@@ -220,18 +219,18 @@ static int check_value(const cli_command *command, const lk_parameter *p, const 
         break;
     case LK_PARAMETER_INTEGER:
         if (!parse_integer(text, p, &end) || *end != '\0') {
-            return cli_usage_error(command, "%s wants a whole number from %s to %s; got '%s'", option, low, high, text);
+            return cli_usage_error(command, "%s wants a whole number %s; got '%s'", option, limits, text);
         }
         break;
     case LK_PARAMETER_REAL:
         if (!check_real(text, p)) {
-            return cli_usage_error(command, "%s wants a number from %s to %s; got '%s'", option, low, high, text);
+            return cli_usage_error(command, "%s wants a number %s; got '%s'", option, limits, text);
         }
         break;
     case LK_PARAMETER_RANGE:
         if (!check_range(text, p)) {
-            return cli_usage_error(command, "%s wants a whole number, a range 1..9 or a list 1,2,5, from %s to %s; "
-                                            "got '%s'", option, low, high, text);
+            return cli_usage_error(command, "%s wants a whole number, a range 1..9 or a list 1,2,5, each %s; got "
+                                            "'%s'", option, limits, text);
         }
         break;
     case LK_PARAMETER_CHOICE:

@@ -1,7 +1,6 @@
 /* Help texts, made from the descriptors of verbs and methods. */
 #include "cli/cli.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { HELP_WIDTH = 100 };
@@ -28,7 +27,7 @@ void cli_print_overview(FILE *out)
 /* "default 0.001; from 0 to 1; one of a, b" */
 static void describe_values(const lk_parameter *p, char *out, size_t size)
 {
-    char low[40], high[40];
+    char limits[96];
     size_t used = 0;
     out[0] = '\0';
     if (p->type != LK_PARAMETER_FLAG && p->value != NULL) {
@@ -42,14 +41,9 @@ static void describe_values(const lk_parameter *p, char *out, size_t size)
         }
     }
     bool number = p->type == LK_PARAMETER_INTEGER || p->type == LK_PARAMETER_REAL || p->type == LK_PARAMETER_RANGE;
-    if (!number || used >= size) {
-        return;
-    }
-    if (isfinite(p->high) && p->high < 9e15) {
-        snprintf(out + used, size - used, "%sfrom %s to %s", used == 0 ? "" : "; ", cli_count(p->low, low, sizeof low),
-                 cli_count(p->high, high, sizeof high));
-    } else {
-        snprintf(out + used, size - used, "%sat least %s", used == 0 ? "" : "; ", cli_count(p->low, low, sizeof low));
+    if (number && used < size) {
+        cli_limits(p, limits, sizeof limits);
+        snprintf(out + used, size - used, "%s%s", used == 0 ? "" : "; ", limits);
     }
 }
 

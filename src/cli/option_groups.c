@@ -118,6 +118,18 @@ void cli_option_spelling(const lk_parameter *p, char *out, size_t size)
     }
 }
 
+void cli_limits(const lk_parameter *p, char *out, size_t size)
+{
+    char low[40], high[40];
+    cli_count(p->low, low, sizeof low);
+    cli_count(p->high, high, sizeof high);
+    if (p->high < 9e15) {
+        snprintf(out, size, "from %s to %s", low, high);
+    } else {
+        snprintf(out, size, "of at least %s", low);
+    }
+}
+
 const char *cli_option_placeholder(const lk_parameter *p)
 {
     if (p->type == LK_PARAMETER_FLAG) {

@@ -145,11 +145,14 @@ static void print_components(FILE *out, const json_t *info, bool details)
     if (count == 0) {
         return;
     }
-    int width = (int)shown + 3 + (details ? 1 : 0) + (shown < d ? 1 : 0);
+    bool sizes = !isnan(effective_size(json_array_get(components, 0))); /* a model built from parameters has none */
+    int width = (int)shown + 2 + (sizes ? 1 : 0) + (details ? 1 : 0) + (shown < d ? 1 : 0);
     cli_grid *grid = cli_grid_new(width);
     cli_grid_add(grid, "component");
     cli_grid_add(grid, "weight");
-    cli_grid_add(grid, "size");
+    if (sizes) {
+        cli_grid_add(grid, "size");
+    }
     if (details) {
         cli_grid_add(grid, "condition");
     }
@@ -164,8 +167,9 @@ static void print_components(FILE *out, const json_t *info, bool details)
         const json_t *mean = json_object_get(component, "mean");
         cli_grid_add(grid, "%zu", k);
         cli_grid_add(grid, "%.4f", number_of(component, "weight"));
-        double size = effective_size(component);
-        cli_grid_add(grid, isnan(size) ? "-" : "%.1f", size);
+        if (sizes) {
+            cli_grid_add(grid, "%.1f", effective_size(component));
+        }
         if (details) {
             cli_grid_number(grid, number_of(component, "condition"));
         }

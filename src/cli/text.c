@@ -129,6 +129,7 @@ void cli_grid_print(cli_grid *grid, FILE *out, const char *indent, const char *a
         return;
     }
     size_t columns = (size_t)grid->columns, alignments = strlen(alignment);
+    int spaces = 0;
     for (size_t i = 0; i < grid->count; i++) {
         size_t column = i % columns;
         int width = 0;
@@ -138,12 +139,18 @@ void cli_grid_print(cli_grid *grid, FILE *out, const char *indent, const char *a
         }
         int padding = width - screen_width(grid->cells[i]);
         bool right = alignment[column < alignments ? column : alignments - 1] == 'r';
-        fputs(column == 0 ? indent : "  ", out);
-        if (right) {
-            fprintf(out, "%*s%s", padding, "", grid->cells[i]);
+        if (column == 0) {
+            fputs(indent, out);
+            spaces = 0;
         } else {
-            fprintf(out, "%s%*s", grid->cells[i], column + 1 == columns ? 0 : padding, "");
+            spaces += 2;
         }
+        spaces += right ? padding : 0;
+        if (grid->cells[i][0] != '\0') { /* a line ends without spaces */
+            fprintf(out, "%*s%s", spaces, "", grid->cells[i]);
+            spaces = 0;
+        }
+        spaces += right ? 0 : padding;
         if (column + 1 == columns) {
             fputc('\n', out);
         }

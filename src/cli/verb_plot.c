@@ -127,7 +127,8 @@ static int read_info(drawing *g)
         }
     }
     /* Under a transform the centres stand in other units than the axes. */
-    if (good && !json_is_array(json_object_get(info, "transform")) && !json_is_object(json_object_get(info, "transform"))) {
+    const json_t *transform = json_object_get(info, "transform");
+    if (good && (transform == NULL || json_is_null(transform))) {
         g->request.means = g->means;
         g->request.marks = (int64_t)count;
     }
@@ -203,7 +204,7 @@ static void choose_size(drawing *g)
 static void tell_notes(const drawing *g, const plot_notes *notes)
 {
     if (notes->stride > 1 && g->request.count > 1) {
-        cli_remark(g->command, "%lld rows: every %lldth is drawn as a point (--points changes that)%s",
+        cli_remark(g->command, "%lld rows: one in %lld is drawn as a point (--points changes that)%s",
                    (long long)notes->rows, (long long)notes->stride,
                    g->request.count > 2 ? "; histograms count all" : "");
     }
@@ -255,6 +256,10 @@ static int run(cli_command *command)
     if (code != CLI_DONE) {
         return code;
     }
+    code = choose_medium(&g);
+    if (code != CLI_DONE) {
+        return code;
+    }
     lk_status status = lk_model_load(command->context, command->operands[0], &g.model);
     if (status == LK_OK && command->operand_count > 1) {
         status = lk_table_read(command->context, command->operands[1], &reading, &g.data);
@@ -269,7 +274,6 @@ static int run(cli_command *command)
     g.request.seed = cli_integer(command, "seed");
     code = status == LK_OK ? choose_features(&g) : cli_fail(command, status);
     code = code == CLI_DONE ? read_info(&g) : code;
-    code = code == CLI_DONE ? choose_medium(&g) : code;
     if (code == CLI_DONE) {
         choose_size(&g);
         code = draw(&g);

@@ -241,6 +241,15 @@ static void plot_fills(figure *f, const plot_regions *regions)
     }
 }
 
+/* Entries of the key, as lines that are nowhere. */
+static void plot_swatches(figure *f)
+{
+    for (int l = PLOT_LEVELS - 1; l >= 0; l--) {
+        fprintf(f->out, "NaN with lines lw 8 lc rgb '%s' title '%.0f%% region', \\\n     ", region_fill[l],
+                100 * plot_masses[l]);
+    }
+}
+
 /* One panel of features a (across) and b (up). */
 static void plot_panel(figure *f, int64_t a, int64_t b, const plot_regions *regions, bool key)
 {
@@ -275,9 +284,8 @@ static void plot_panel(figure *f, int64_t a, int64_t b, const plot_regions *regi
         fprintf(out, "$means using %lld:%lld with points pt 7 ps %.2f lc rgb '%s' title '%s', \\\n     ", x, y, size,
                 mark_colour, key ? "component means" : "");
     }
-    for (int l = PLOT_LEVELS - 1; key && l >= 0; l--) {
-        fprintf(out, "NaN with lines lw 8 lc rgb '%s' title '%.0f%% region', \\\n     ", region_fill[l],
-                100 * plot_masses[l]);
+    if (key) {
+        plot_swatches(f);
     }
     fputs("NaN notitle\n", out);
 }
@@ -354,7 +362,7 @@ static lk_status draw_pair(figure *f)
 /* Margins of the panel in row i, column j of a lower triangle of n x n, in shares of the page. */
 static void place_panel(figure *f, int64_t i, int64_t j, int64_t n)
 {
-    double left = f->text ? 0.12 : 0.085, right = 0.985, bottom = f->text ? 0.14 : 0.085, top = 0.955, gap = 0.012;
+    double left = f->text ? 0.2 : 0.085, right = 0.985, bottom = f->text ? 0.14 : 0.085, top = 0.955, gap = 0.012;
     double width = (right - left) / (double)n, height = (top - bottom) / (double)n;
     fprintf(f->out, "set lmargin at screen %.4f\nset rmargin at screen %.4f\nset bmargin at screen %.4f\n"
                     "set tmargin at screen %.4f\n",
@@ -422,6 +430,23 @@ static lk_status draw_cell(figure *f, int64_t i, int64_t j)
     return status;
 }
 
+/* The key stands in the empty upper corner of the grid. */
+static void draw_key(figure *f)
+{
+    fputs("set lmargin at screen 0.7\nset rmargin at screen 0.97\nset bmargin at screen 0.7\nset tmargin at screen 0.93\n"
+          "unset border\nunset tics\nunset grid\nunset xlabel\nunset ylabel\nset xrange [0:1]\nset yrange [0:1]\n"
+          "set key at screen 0.97,0.93 right top Left reverse samplen 1 spacing 1.3 textcolor rgb '#404040'\nplot ",
+          f->out);
+    if (f->sheet.point_count > 0) {
+        fputs("NaN with points pt 7 ps 0.5 lc rgb '#70202830' title 'data', \\\n     ", f->out);
+    }
+    if (f->request->marks > 0) {
+        fprintf(f->out, "NaN with points pt 7 ps 0.8 lc rgb '%s' title 'component means', \\\n     ", mark_colour);
+    }
+    plot_swatches(f);
+    fprintf(f->out, "NaN with lines lw 3 lc rgb '%s' title 'marginal density'\n", curve_colour);
+}
+
 static lk_status draw_grid(figure *f)
 {
     int64_t n = f->request->count;
@@ -439,6 +464,9 @@ static lk_status draw_grid(figure *f)
         for (int64_t j = 0; j <= i && status == LK_OK; j++) {
             status = draw_cell(f, i, j);
         }
+    }
+    if (status == LK_OK && !f->text) {
+        draw_key(f);
     }
     fputs("unset multiplot\n", f->out);
     return status;

@@ -1,0 +1,54 @@
+# Figures: the program, and what gnuplot makes of it.
+cp "$DATA/faithful.csv" "$DATA/iris.csv" "$DATA/galaxies.csv" .
+for d in faithful iris galaxies; do likely fit $d.csv -k 2 -q -o $d.lk; done
+echo == the program
+likely plot faithful.lk faithful.csv --script >p.gp && grep -c '^set [xy]label' p.gp
+grep '^set [xy]label' p.gp
+grep -c '^set term' p.gp
+likely plot faithful.lk faithful.csv --script -o 'a b.svg' | grep -e '^set term' -e '^set output'
+likely plot faithful.lk --script -o '|touch hacked.png' | grep '^set output'
+ls | grep hacked
+likely plot iris.lk --script --features Petal.Width,1 --title "it's" | grep -e label -e title | head -3
+echo == wrong
+try likely plot faithful.lk --features wating
+try likely plot faithful.lk --features waiting,waiting
+try likely plot faithful.lk iris.csv --script
+try likely plot faithful.lk -o figure
+echo == hostile names
+printf '`touch a1`,"$(touch a2)","\047; system ""touch a3"" #","\\",{/:Bold x}@_\n' >h.csv
+awk 'BEGIN { srand(3); for (i = 0; i < 60; i++) print rand() "," rand() "," rand() "," rand() "," rand() }' >>h.csv
+likely fit h.csv -k 1 -q
+likely plot h.lk h.csv --script | grep -a "label '" | sort -u
+if ! command -v gnuplot >/dev/null; then
+    try likely plot faithful.lk >/dev/null
+    exit 0
+fi
+likely plot h.lk h.csv -o h.png && ls a1 a2 a3 2>/dev/null
+printf '`touch b1`,"; system(\047touch b2\047)"\n' >h.csv
+awk 'BEGIN { srand(3); for (i = 0; i < 60; i++) print rand() "," rand() }' >>h.csv
+likely fit h.csv -k 1 -q && likely plot h.lk h.csv -o h.svg --title '`touch b3`' && ls b1 b2 b3 2>/dev/null
+grep -c '`touch b1`' h.svg
+echo == kinds
+for d in faithful iris galaxies; do
+    for kind in png svg pdf txt; do
+        likely plot $d.lk $d.csv -o $d.$kind || echo "no $d.$kind"
+        test -s $d.$kind || echo "$d.$kind is empty"
+    done
+    likely plot $d.lk -o without.png || echo "no $d without data"
+done
+head -c 4 faithful.png | tail -c 3; echo
+head -c 4 faithful.pdf; echo
+head -c 5 faithful.svg; echo
+likely plot faithful.lk faithful.csv | grep -c . | awk '{ print ($1 > 15) ? "text in the terminal" : "too short" }'
+likely plot faithful.lk --format svg | head -c 5; echo
+likely plot faithful.lk faithful.csv --script -o s.png | gnuplot && cmp s.png faithful.png && echo "the program makes the figure"
+likely plot faithful.lk faithful.csv -o again.png && cmp again.png faithful.png && echo "the same figure twice"
+echo == many rows are thinned
+likely sample faithful.lk -n 20001 -o many.csv
+likely plot faithful.lk many.csv --script --points 1000 | sed -n '/^.points/,/^EOD/p' | wc -l
+ls | grep -e '\.[A-Za-z0-9]\{6\}$'
+try likely plot faithful.lk faithful.csv -o nowhere/f.png
+PATH=$(dirname "$(command -v likely)") likely plot faithful.lk -o none.png
+echo "without gnuplot: exit $?"
+ls none.png 2>/dev/null
+true

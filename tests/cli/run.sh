@@ -1,0 +1,57 @@
+#!/bin/sh
+# Runs one case of the command and compares what it says: run.sh [--update] LIKELY CASE.sh
+# A case is shell; beside it stand what must come out: CASE.out, CASE.err (absent: nothing) and CASE.code (absent: 0).
+# Exit: 0 as expected, 1 not, 77 skipped (the case said "skip: REASON" on standard output and left with 77).
+set -u
+update=no
+if [ "$1" = --update ]; then
+    update=yes
+    shift
+fi
+likely=$(realpath "$1")
+case=$(realpath "$2")
+expected=${case%.sh}
+source=$(dirname "$(dirname "$(dirname "$case")")")
+work=$(mktemp -d "${TMPDIR:-/tmp}/likely-cli.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/bin" "$work/run"
+ln -s "$likely" "$work/bin/likely"
+cd "$work/run" || exit 1
+PATH=$work/bin:$PATH
+DATA=$source/examples/data
+TERM=dumb
+export PATH DATA TERM
+unset NO_COLOR POSIXLY_CORRECT
+
+# try COMMAND...: runs it, and says its exit code where it is not 0.
+cat >"$work/lib.sh" <<'END'
+try() { "$@" || echo "exit $?"; }
+json() { /usr/bin/env python3 -c 'import json, sys; v = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
+END
+sh -c '. "$1"; . "$2"' case "$work/lib.sh" "$case" >"$work/out" 2>"$work/err" </dev/null
+code=$?
+if [ "$code" = 77 ]; then
+    cat "$work/out"
+    exit 77
+fi
+if [ "$update" = yes ]; then
+    cp "$work/out" "$expected.out"
+    rm -f "$expected.err" "$expected.code"
+    if [ -s "$work/err" ]; then cp "$work/err" "$expected.err"; fi
+    if [ "$code" != 0 ]; then echo "$code" >"$expected.code"; fi
+    exit 0
+fi
+failed=0
+wanted=0
+if [ -f "$expected.code" ]; then wanted=$(cat "$expected.code"); fi
+if [ "$code" != "$wanted" ]; then
+    echo "exit code $code; expected $wanted"
+    failed=1
+fi
+diff -u "$expected.out" "$work/out" || failed=1
+if [ -f "$expected.err" ]; then
+    diff -u "$expected.err" "$work/err" || failed=1
+else
+    diff -u /dev/null "$work/err" || failed=1
+fi
+exit $failed
