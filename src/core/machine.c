@@ -77,8 +77,8 @@ static int64_t group_free(const char *root, const char *directory, int version)
     return limit > usage ? limit - usage : 0;
 }
 
-/* The least free memory of the group `name` and of all groups above it. In a container the path may name directories that
- * are not mounted; those are skipped and the mount's own root still counts. */
+/* The least free memory of the group `name` and of all groups above it. In a container the path may name directories
+ * that are not mounted; those are skipped and the mount's own root still counts. */
 static int64_t groups_free(const char *root, const char *mount, const char *name, int version)
 {
     char directory[PATH_BYTES];

@@ -83,7 +83,8 @@ size_t lki_product(size_t a, size_t b)
 
 static lk_status memory_fail(lk_context *ctx, size_t count, size_t size)
 {
-    return lki_fail(ctx, LK_ERROR_MEMORY, "out of memory: %zu elements of %zu bytes could not be allocated", count, size);
+    return lki_fail(ctx, LK_ERROR_MEMORY, "out of memory: %zu elements of %zu bytes could not be allocated", count,
+                    size);
 }
 
 /* Outputs are void * because C has no pointer to any pointer; the address is copied, so no aliasing rule is broken. */

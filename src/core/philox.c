@@ -53,7 +53,8 @@ double lki_random_normal(lki_stream *s)
     return u * scale;
 }
 
-/* Gamma(shape >= 1) by squeeze and rejection: Marsaglia and Tsang 2000, "A simple method for generating gamma variables". */
+/* Gamma(shape >= 1) by squeeze and rejection: Marsaglia and Tsang 2000, "A simple method for generating gamma
+ * variables". */
 static double gamma_at_least_one(lki_stream *s, double shape)
 {
     double d = shape - 1.0 / 3;

@@ -1,4 +1,5 @@
-/* Counter-based random streams (Philox4x64-10, Salmon et al. 2011): a draw depends on (seed, stream, row) and nothing else. */
+/* Counter-based random streams (Philox4x64-10, Salmon et al. 2011): a draw depends on (seed, stream, row) and
+ * nothing else. */
 #ifndef LIKELY_PHILOX_H
 #define LIKELY_PHILOX_H
 
@@ -9,8 +10,8 @@ typedef struct lki_stream {
     uint64_t key[2];     /* seed, stream */
     uint64_t counter[4]; /* draw number, row, 0, 0 */
     uint64_t block[4];
-    int left;            /* unused words of block */
-    double spare;        /* the second normal of a pair */
+    int left;     /* unused words of block */
+    double spare; /* the second normal of a pair */
     int has_spare;
 } lki_stream;
 
@@ -19,11 +20,11 @@ enum { LKI_STREAM_START = 1, LKI_STREAM_SAMPLE = 2, LKI_STREAM_HOLDOUT = 3, LKI_
 
 lki_stream lki_stream_new(uint64_t seed, uint64_t stream, uint64_t row);
 uint64_t lki_random_bits(lki_stream *s);
-double lki_random_uniform(lki_stream *s);                       /* within (0, 1), 53 bits, never 0 or 1 */
-double lki_random_normal(lki_stream *s);                        /* mean 0, sd 1 */
-double lki_random_gamma(lki_stream *s, double shape);           /* scale 1; shape > 0, exact for shape < 1 too */
+double lki_random_uniform(lki_stream *s);             /* within (0, 1), 53 bits, never 0 or 1 */
+double lki_random_normal(lki_stream *s);              /* mean 0, sd 1 */
+double lki_random_gamma(lki_stream *s, double shape); /* scale 1; shape > 0, exact for shape < 1 too */
 double lki_random_beta(lki_stream *s, double a, double b);
-int64_t lki_random_below(lki_stream *s, int64_t n);             /* 0..n-1 without bias */
+int64_t lki_random_below(lki_stream *s, int64_t n);                                 /* 0..n-1 without bias */
 int64_t lki_random_categorical(lki_stream *s, const double *cumulative, int64_t n); /* cumulative[n-1] = total > 0 */
 void lki_random_permutation(lki_stream *s, int64_t *out, int64_t n);
 

@@ -1,9 +1,10 @@
 /* Reductions over row blocks in one fixed binary tree over block numbers, on the threads and ranks of a context.
  *
- * A worker takes an aligned run of 2^s blocks (a chunk) and folds it by a carry stack of its own. The nodes that remain are handed
- * to one table, where a node that meets its sibling merges with it at once, whichever of the two came first. So the tree, and
- * with it every bit of the result, depends on the number of blocks alone. Chunks are handed out in order, so the finished ones
- * form at most threads + 1 runs, and the table holds O(threads * log(blocks)) nodes. */
+ * A worker takes an aligned run of 2^s blocks (a chunk) and folds it by a carry stack of its own. The nodes that
+ * remain are handed to one table, where a node that meets its sibling merges with it at once, whichever of the two
+ * came first. So the tree, and with it every bit of the result, depends on the number of blocks alone. Chunks are
+ * handed out in order, so the finished ones form at most threads + 1 runs, and the table holds O(threads *
+ * log(blocks)) nodes. */
 #include "reduce.h"
 #include "communicator.h"
 #include "reduce_impl.h"
@@ -52,8 +53,8 @@ static lk_status node_take(tree *t, node **out)
     pthread_mutex_unlock(&t->guard);
     if (n == NULL) {
         size_t length = t->reduction->length;
-        size_t bytes = length <= (PTRDIFF_MAX - sizeof(node)) / sizeof(double) ? sizeof(node) + length * sizeof(double)
-                                                                               : SIZE_MAX;
+        size_t bytes =
+            length <= (PTRDIFF_MAX - sizeof(node)) / sizeof(double) ? sizeof(node) + length * sizeof(double) : SIZE_MAX;
         LKI_TRY(lki_allocate(t->ctx, bytes, 1, &n));
     }
     n->next = NULL;
@@ -103,8 +104,8 @@ static node *node_merge(tree *t, node *a, node *b)
     return left;
 }
 
-/* Puts a complete node into the table, merging upward as long as its sibling waits there. The sums themselves are added outside the
- * lock: a node that was taken out belongs to this worker alone. */
+/* Puts a complete node into the table, merging upward as long as its sibling waits there. The sums themselves are
+ * added outside the lock: a node that was taken out belongs to this worker alone. */
 static void node_deposit(tree *t, node *n)
 {
     for (;;) {
@@ -260,8 +261,8 @@ static void rank_blocks(int64_t blocks, int rank, int size, int64_t *first, int6
     *last = high << level < blocks ? high << level : blocks;
 }
 
-/* The nodes of this rank go to rank 0: {status, how many}, then, once rank 0 says that it has room, {level, index} and the sums
- * of each. */
+/* The nodes of this rank go to rank 0: {status, how many}, then, once rank 0 says that it has room, {level, index}
+ * and the sums of each. */
 static lk_status nodes_send(tree *t, const lki_communicator *c, lk_status status)
 {
     double count = 0;
@@ -392,8 +393,8 @@ lk_status lki_reduce(lk_context *ctx, const lki_reduction *reduction, double *ou
     return lki_reduce_chunked(ctx, reduction, -1, out);
 }
 
-lk_status lki_parallel(lk_context *ctx, int64_t tasks, lk_status (*task)(lk_context *ctx, void *state, int thread, int64_t index),
-                       void *state)
+lk_status lki_parallel(lk_context *ctx, int64_t tasks,
+                       lk_status (*task)(lk_context *ctx, void *state, int thread, int64_t index), void *state)
 {
     int failed = LK_OK;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(lki_threads(ctx)) if (tasks > 1)

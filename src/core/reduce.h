@@ -19,13 +19,14 @@ typedef struct lki_reduction {
     const char *stage; /* for progress; NULL = silent */
 } lki_reduction;
 
-/* Reduces all blocks over threads (and ranks of the communicator) into `out`, length doubles; zeros if there are no blocks.
- * Tree: node (level l, index i) covers blocks [i 2^l, (i+1) 2^l); what is left over at the end folds from right to left.
- * Memory O(threads * log(blocks)) partial sums. */
+/* Reduces all blocks over threads (and ranks of the communicator) into `out`, length doubles; zeros if there are no
+ * blocks. Tree: node (level l, index i) covers blocks [i 2^l, (i+1) 2^l); what is left over at the end folds from
+ * right to left. Memory O(threads * log(blocks)) partial sums. */
 lk_status lki_reduce(lk_context *ctx, const lki_reduction *reduction, double *out) LK_NODISCARD;
 
 /* Runs `task` for 0..tasks-1 over the context's threads, without a sum. The first failure stops the rest. */
-lk_status lki_parallel(lk_context *ctx, int64_t tasks, lk_status (*task)(lk_context *ctx, void *state, int thread, int64_t index),
+lk_status lki_parallel(lk_context *ctx, int64_t tasks,
+                       lk_status (*task)(lk_context *ctx, void *state, int thread, int64_t index),
                        void *state) LK_NODISCARD;
 
 #endif

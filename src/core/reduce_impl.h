@@ -4,7 +4,9 @@
 
 #include "reduce.h"
 
-/* As lki_reduce(), with workers taking chunks of 2^chunk_level blocks; -1 = chosen by the number of blocks and threads. */
-lk_status lki_reduce_chunked(lk_context *ctx, const lki_reduction *reduction, int chunk_level, double *out) LK_NODISCARD;
+/* As lki_reduce(), with workers taking chunks of 2^chunk_level blocks; -1 = chosen by the number of blocks and
+ * threads. */
+lk_status lki_reduce_chunked(lk_context *ctx, const lki_reduction *reduction, int chunk_level,
+                             double *out) LK_NODISCARD;
 
 #endif

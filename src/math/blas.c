@@ -1,4 +1,5 @@
-/* The guard that keeps BLAS on one thread while our own parallel regions run, and gives the host its thread count back. */
+/* The guard that keeps BLAS on one thread while our own parallel regions run, and gives the host its thread count
+ * back. */
 #include "blas.h"
 #include <pthread.h>
 

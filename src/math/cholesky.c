@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-static const double CONDITION_PLAIN = 1e6; /* above it plain arithmetic would cost more than 1e-10 of relative accuracy */
+/* Above it plain arithmetic would cost more than 1e-10 of relative accuracy. */
+static const double CONDITION_PLAIN = 1e6;
 enum { POWER_STEPS_LEAST = 6, POWER_STEPS = 64 };
 static const double POWER_TOLERANCE = 1e-4;
 
@@ -179,8 +180,8 @@ static double condition_of(int64_t d, const double *A, const double *W, double *
     return condition > 1 ? condition : 1;
 }
 
-/* L (if asked for) from the lower triangle of `factor`; twice the sum of the logarithms of its diagonal, `low` being its second
- * half in double-double (NULL = none). */
+/* L (if asked for) from the lower triangle of `factor`; twice the sum of the logarithms of its diagonal, `low` being
+ * its second half in double-double (NULL = none). */
 static double factor_finish(int64_t d, const double *factor, const double *low, double *L)
 {
     double sum = 0;

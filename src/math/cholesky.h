@@ -10,16 +10,18 @@ typedef struct lki_spd {
     double condition;       /* ratio of the extreme eigenvalues; inf if not positive definite */
 } lki_spd;
 
-/* Factors A (d x d, row-major, symmetric, both triangles given) and writes W = inverse(L) (d x d, lower triangle, zeros above),
- * so that x' inverse(A) x = |W x|^2. Above condition 1e6, or where a pivot fails in plain arithmetic, the factorization is done in
- * double-double arithmetic (some 32 digits) and rounded. `condition` comes from power iterations on A and on W'W: never too large, and
- * some percent too small where the extreme eigenvalues have close neighbours. Returns 0, or the 1-based leading minor that is not
- * positive; then only out->condition is set. `work` holds 2 d x d doubles. L may be NULL, else receives the factor (zeros above).
- * A, W, L and work do not overlap. Cost: d^3 flops or so; 30 times more in double-double. */
+/* Factors A (d x d, row-major, symmetric, both triangles given) and writes W = inverse(L) (d x d, lower triangle,
+ * zeros above), so that x' inverse(A) x = |W x|^2. Above condition 1e6, or where a pivot fails in plain arithmetic,
+ * the factorization is done in double-double arithmetic (some 32 digits) and rounded. `condition` comes from power
+ * iterations on A and on W'W: never too large, and some percent too small where the extreme eigenvalues have close
+ * neighbours. Returns 0, or the 1-based leading minor that is not positive; then only out->condition is set. `work`
+ * holds 2 d x d doubles. L may be NULL, else receives the factor (zeros above). A, W, L and work do not overlap.
+ * Cost: d^3 flops or so; 30 times more in double-double. */
 int64_t lki_spd_factor(int64_t d, const double *A, double *W, double *L, lki_spd *out, double *work);
 
-/* Eigenvalues (ascending) of a symmetric matrix of d <= LKI_EIGEN_MAX; A is destroyed. Returns 0, or LAPACK's info (positive: no
- * convergence). If asked, the unit eigenvectors stand in A's rows, in the eigenvalues' order. Uses BLAS: see blas.h. */
+/* Eigenvalues (ascending) of a symmetric matrix of d <= LKI_EIGEN_MAX; A is destroyed. Returns 0, or LAPACK's info
+ * (positive: no convergence). If asked, the unit eigenvectors stand in A's rows, in the eigenvalues' order. Uses
+ * BLAS: see blas.h. */
 enum { LKI_EIGEN_MAX = 4096 };
 int64_t lki_symmetric_eigen(int64_t d, double *A, double *values, int vectors);
 

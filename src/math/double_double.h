@@ -1,4 +1,5 @@
-/* Double-double arithmetic: a number is the unevaluated sum of two doubles, some 32 digits (Dekker 1971; Hida, Li, Bailey 2001). */
+/* Double-double arithmetic: a number is the unevaluated sum of two doubles, some 32 digits (Dekker 1971; Hida, Li,
+ * Bailey 2001). */
 #ifndef LIKELY_DOUBLE_DOUBLE_H
 #define LIKELY_DOUBLE_DOUBLE_H
 

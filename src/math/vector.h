@@ -1,8 +1,8 @@
 /* Vectors of doubles with inlined exp and log, for kernels that are compiled once for each instruction set.
  *
- * A kernel file includes this header, names its outer functions LKI_ISA_NAME(f) and is compiled with each entry of isa_flags
- * (src/math/meson.build); lki_isa_level() says at run time which one to call. A file compiled without those flags gets the
- * portable vectors. Every lane is computed alone: a value does not depend on its neighbours. */
+ * A kernel file includes this header, names its outer functions LKI_ISA_NAME(f) and is compiled with each entry of
+ * isa_flags (src/math/meson.build); lki_isa_level() says at run time which one to call. A file compiled without
+ * those flags gets the portable vectors. Every lane is computed alone: a value does not depend on its neighbours. */
 #ifndef LIKELY_VECTOR_H
 #define LIKELY_VECTOR_H
 
@@ -189,8 +189,8 @@ LKI_INLINE double lki_vmax_lane(lki_vd v)
     return largest;
 }
 
-/* p 2^n for whole n within [-1077, 1025], rounded once: n is split in two so that both factors are normal numbers. `n` comes as a
- * double; adding 1.5 2^52 leaves it as an integer in the low bits. */
+/* p 2^n for whole n within [-1077, 1025], rounded once: n is split in two so that both factors are normal numbers.
+ * `n` comes as a double; adding 1.5 2^52 leaves it as an integer in the low bits. */
 LKI_INLINE lki_vd lki_vscale(lki_vd p, lki_vd n)
 {
 #if LKI_ISA == 2
@@ -206,9 +206,10 @@ LKI_INLINE lki_vd lki_vscale(lki_vd p, lki_vd n)
 #endif
 }
 
-/* exp(x), at most 1 ulp off: x = n log 2 + r with |r| <= log(2) / 2 in two parts (Cody and Waite 1980), then
- * exp(r) = 1 + (r + (r^2 P(r) + c)), where c is what rounding r lost and P the Taylor polynomial to r^13 / 13! (its remainder,
- * r^14 / 14!, is below 2^-57). Beyond the clamps the result is 0 or inf by the arithmetic itself; NaN passes through. */
+/* exp(x), at most 1 ulp off: x = n log 2 + r with |r| <= log(2) / 2 in two parts (Cody and Waite 1980), then exp(r)
+ * = 1 + (r + (r^2 P(r) + c)), where c is what rounding r lost and P the Taylor polynomial to r^13 / 13! (its
+ * remainder, r^14 / 14!, is below 2^-57). Beyond the clamps the result is 0 or inf by the arithmetic itself; NaN
+ * passes through. */
 LKI_INLINE lki_vd lki_vexp_lanes(lki_vd x)
 {
     const lki_vd whole = lki_vset1(0x1.8p52);
@@ -257,11 +258,12 @@ LKI_INLINE lki_vd lki_vlog_lanes(lki_vd x)
     lki_vd even = lki_vfma(w, lki_vfma(w, lki_vset1(1.531383769920937332e-01), lki_vset1(2.222219843214978396e-01)),
                            lki_vset1(3.999999999940941908e-01)) *
                   w;
-    lki_vd odd = lki_vfma(w,
-                          lki_vfma(w, lki_vfma(w, lki_vset1(1.479819860511658591e-01), lki_vset1(1.818357216161805012e-01)),
-                                   lki_vset1(2.857142874366239149e-01)),
-                          lki_vset1(6.666666666666735130e-01)) *
-                 z;
+    lki_vd odd =
+        lki_vfma(w,
+                 lki_vfma(w, lki_vfma(w, lki_vset1(1.479819860511658591e-01), lki_vset1(1.818357216161805012e-01)),
+                          lki_vset1(2.857142874366239149e-01)),
+                 lki_vset1(6.666666666666735130e-01)) *
+        z;
     lki_vd tail = lki_vfma(k, lki_vset1(1.90821492927058770002e-10), s * (half_square + (even + odd)));
     lki_vd result = k * lki_vset1(6.93147180369123816490e-01) - ((half_square - tail) - f);
     result = lki_vselect(lki_veq(x, infinity), infinity, result);

@@ -65,7 +65,8 @@ static void plain(void *state, double *left, const double *right)
 
 typedef void combiner(void *state, double *left, const double *right);
 
-/* The tree as reduce.h says it, written as a recursion: the largest aligned power of two first, the rest folded into it. */
+/* The tree as reduce.h says it, written as a recursion: the largest aligned power of two first, the rest folded into
+ * it. */
 static void reference(int64_t first, int64_t count, combiner *f, double *out)
 {
     memset(out, 0, LENGTH * sizeof *out);
@@ -106,7 +107,10 @@ static void test_threads_and_chunks(void **state)
                 reference(0, sizes[n], twist ? twisted : plain, wanted);
                 for (size_t l = 0; l < sizeof levels / sizeof levels[0]; l++) {
                     work w = {.fail_block = -1};
-                    lki_reduction r = {.blocks = sizes[n], .length = LENGTH, .block = block, .state = &w,
+                    lki_reduction r = {.blocks = sizes[n],
+                                       .length = LENGTH,
+                                       .block = block,
+                                       .state = &w,
                                        .combine = twist ? twisted : NULL};
                     double out[LENGTH] = {9, 9, 9, 9, 9};
                     check_ok(ctx, lki_reduce_chunked(ctx, &r, levels[l], out));
@@ -183,8 +187,12 @@ static void test_cancel_and_progress(void **state)
 {
     (void)state;
     watch seen = {.stop_at = -1, .thread = pthread_self()};
-    lk_context_options options = {.size = sizeof options, .threads = 3, .progress = watch_progress,
-                                  .progress_state = &seen, .cancel = watch_cancel, .cancel_state = &seen};
+    lk_context_options options = {.size = sizeof options,
+                                  .threads = 3,
+                                  .progress = watch_progress,
+                                  .progress_state = &seen,
+                                  .cancel = watch_cancel,
+                                  .cancel_state = &seen};
     lk_context *ctx = NULL;
     assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
     work w = {.fail_block = -1, .slow = 1};
@@ -351,8 +359,8 @@ static void *rank_main(void *argument)
     }
     lki_communicator_set(ctx, &c);
     work w = {.fail_block = r->fail_block};
-    lki_reduction reduction = {.blocks = r->blocks, .length = LENGTH, .block = block, .state = &w,
-                               .combine = r->twist ? twisted : NULL};
+    lki_reduction reduction = {
+        .blocks = r->blocks, .length = LENGTH, .block = block, .state = &w, .combine = r->twist ? twisted : NULL};
     r->status = lki_reduce(ctx, &reduction, r->out);
     r->runs = w.runs;
     snprintf(r->message, sizeof r->message, "%s", lk_error_message(ctx));

@@ -1,4 +1,5 @@
-/* exp and log of every instruction set against the scalar reference; a value never depends on its place in the array. */
+/* exp and log of every instruction set against the scalar reference; a value never depends on its place in the
+ * array. */
 #include "check.h"
 #include "core/philox.h"
 #include "math/elementary.h"
@@ -20,7 +21,8 @@ static const lki_elementary *table(int level)
 /* Values all over the range, special ones among them. */
 static void fill(double *x, uint64_t seed)
 {
-    const double special[] = {0, -0.0, (double)INFINITY, -(double)INFINITY, (double)NAN, 0x1p-1074, -1, 1, 710, -746, DBL_MAX, DBL_MIN};
+    const double special[] = {0,    -0.0,    (double)INFINITY, -(double)INFINITY, (double)NAN, 0x1p-1074, -1, 1, 710,
+                              -746, DBL_MAX, DBL_MIN};
     lki_stream s = lki_stream_new(seed, LKI_STREAM_TEST, 0);
     for (int64_t i = 0; i < COUNT; i++) {
         switch (lki_random_below(&s, 8)) {
@@ -112,7 +114,8 @@ static int level_with(const char *name)
     return WEXITSTATUS(status);
 }
 
-/* LIKELY_ISA lowers the level and never raises it; what it does not know changes nothing. Runs first: the level is found once. */
+/* LIKELY_ISA lowers the level and never raises it; what it does not know changes nothing. Runs first: the level is
+ * found once. */
 static void test_the_environment(void **state)
 {
     (void)state;

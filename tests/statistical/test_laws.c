@@ -1,13 +1,14 @@
 /* Every law against its distribution function: Kolmogorov-Smirnov, chi-square and moments, with fixed seeds.
  *
- * A test fails where its p-value is below 1e-5; there are some 60 of them, so with random seeds one run in 1700 would fail by
- * chance. */
+ * A test fails where its p-value is below 1e-5; there are some 60 of them, so with random seeds one run in 1700
+ * would fail by chance. */
 #include "check.h"
 #include "core/philox.h"
 
 static const double LEAST_P = 1e-5;
 
-/* Regularized incomplete gamma P(a, x): series below a + 1, else Lentz's continued fraction (Abramowitz and Stegun 6.5.29, 6.5.31). */
+/* Regularized incomplete gamma P(a, x): series below a + 1, else Lentz's continued fraction (Abramowitz and Stegun
+ * 6.5.29, 6.5.31). */
 static double gamma_cdf(double a, double x)
 {
     if (x <= 0) {
@@ -342,15 +343,9 @@ static void test_permutation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_helpers),
-        cmocka_unit_test(test_uniform),
-        cmocka_unit_test(test_bits),
-        cmocka_unit_test(test_normal),
-        cmocka_unit_test(test_gamma),
-        cmocka_unit_test(test_beta),
-        cmocka_unit_test(test_below),
-        cmocka_unit_test(test_categorical),
-        cmocka_unit_test(test_permutation),
+        cmocka_unit_test(test_helpers), cmocka_unit_test(test_uniform),     cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_normal),  cmocka_unit_test(test_gamma),       cmocka_unit_test(test_beta),
+        cmocka_unit_test(test_below),   cmocka_unit_test(test_categorical), cmocka_unit_test(test_permutation),
     };
     count = check_scaled(200000, 20000);
     draws = malloc((size_t)count * sizeof *draws);

@@ -132,7 +132,8 @@ static void *fail_main(void *argument)
 {
     fail_task *t = argument;
     for (int i = 0; i < 1000; i++) {
-        lki_fail(t->ctx, LK_ERROR_DATA, "worker %d of %d says the same thing all over again %d", t->number, WORKERS, t->number);
+        lki_fail(t->ctx, LK_ERROR_DATA, "worker %d of %d says the same thing all over again %d", t->number, WORKERS,
+                 t->number);
     }
     return NULL;
 }
@@ -153,7 +154,8 @@ static void test_errors_of_many_threads(void **state)
             assert_int_equal(pthread_join(threads[i], NULL), 0);
         }
         int a, b; /* one whole message, not a mix of two */
-        assert_int_equal(sscanf(lk_error_message(ctx), "worker %d of 8 says the same thing all over again %d", &a, &b), 2);
+        assert_int_equal(sscanf(lk_error_message(ctx), "worker %d of 8 says the same thing all over again %d", &a, &b),
+                         2);
         assert_int_equal(a, b);
     }
 }
@@ -197,8 +199,14 @@ static void test_callbacks(void **state)
 {
     (void)state;
     seen s = {.remarks = 0};
-    lk_context_options o = {.size = sizeof o, .threads = 1, .progress = see_progress, .progress_state = &s,
-                            .cancel = see_cancel, .cancel_state = &s, .message = see_message, .message_state = &s};
+    lk_context_options o = {.size = sizeof o,
+                            .threads = 1,
+                            .progress = see_progress,
+                            .progress_state = &s,
+                            .cancel = see_cancel,
+                            .cancel_state = &s,
+                            .message = see_message,
+                            .message_state = &s};
     lk_context *ctx = NULL;
     assert_int_equal(lk_context_new(&ctx, &o), LK_OK);
     lki_begin(ctx);

@@ -36,7 +36,8 @@ static void skewed_release(void *state, void *block)
     }
 }
 
-/* The old size is not known here, so the caller's sizes are kept small enough to copy a fixed amount within the room. */
+/* The old size is not known here, so the caller's sizes are kept small enough to copy a fixed amount within the
+ * room. */
 static size_t skewed_known;
 
 static void *skewed_reallocate(void *state, void *block, size_t bytes)

@@ -2,7 +2,8 @@
 #include "check.h"
 #include "core/philox.h"
 
-/* Random123's kat_vectors, lines "philox4x64 10". A stream draws the four words of counter {0, row, 0, 0}, then of {1, row, 0, 0}. */
+/* Random123's kat_vectors, lines "philox4x64 10". A stream draws the four words of counter {0, row, 0, 0}, then of
+ * {1, row, 0, 0}. */
 static void test_known_answers(void **state)
 {
     (void)state;
@@ -11,9 +12,10 @@ static void test_known_answers(void **state)
          UINT64_C(0x7e68b68aec7ba23b)},
         {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_C(0x87b092c3013fe90b),
          UINT64_C(0x438c3c67be8d0224), UINT64_C(0x9cc7d7c69cd777b6), UINT64_C(0xa09caebf594f0ba0)},
-        {UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344), UINT64_C(0xa4093822299f31d0), UINT64_C(0x082efa98ec4e6c89),
-         UINT64_C(0x452821e638d01377), UINT64_C(0xbe5466cf34e90c6c), UINT64_C(0xa528f45403e61d95), UINT64_C(0x38c72dbd566e9788),
-         UINT64_C(0xa5a1610e72fd18b5), UINT64_C(0x57bd43b5e52b7fe6)},
+        {UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344), UINT64_C(0xa4093822299f31d0),
+         UINT64_C(0x082efa98ec4e6c89), UINT64_C(0x452821e638d01377), UINT64_C(0xbe5466cf34e90c6c),
+         UINT64_C(0xa528f45403e61d95), UINT64_C(0x38c72dbd566e9788), UINT64_C(0xa5a1610e72fd18b5),
+         UINT64_C(0x57bd43b5e52b7fe6)},
     };
     for (int v = 0; v < 3; v++) {
         lki_stream s = lki_stream_new(vectors[v][4], vectors[v][5], 0);
@@ -30,8 +32,9 @@ static void test_known_answers(void **state)
 static void test_golden_bits(void **state)
 {
     (void)state;
-    const uint64_t wanted[6] = {UINT64_C(0x3a7bd930370c326f), UINT64_C(0x7649c28e406cb278), UINT64_C(0xcabbc0bf6e193b9e),
-                                UINT64_C(0x0e5d7aa554518f3d), UINT64_C(0x23278960bbd21e3d), UINT64_C(0x39a88273926b8f36)};
+    const uint64_t wanted[6] = {UINT64_C(0x3a7bd930370c326f), UINT64_C(0x7649c28e406cb278),
+                                UINT64_C(0xcabbc0bf6e193b9e), UINT64_C(0x0e5d7aa554518f3d),
+                                UINT64_C(0x23278960bbd21e3d), UINT64_C(0x39a88273926b8f36)};
     lki_stream s = lki_stream_new(1, 2, 3);
     for (int i = 0; i < 6; i++) {
         assert_true(lki_random_bits(&s) == wanted[i]);
@@ -43,7 +46,8 @@ static lki_stream first(void)
     return lki_stream_new(1, LKI_STREAM_SAMPLE, 0);
 }
 
-/* Uniform draws are exact; the others pass through the C library's log and exp, which may differ by an ulp between machines. */
+/* Uniform draws are exact; the others pass through the C library's log and exp, which may differ by an ulp between
+ * machines. */
 static void check_draws(const double *draws, const double *wanted, double ulps)
 {
     for (int i = 0; i < 4; i++) {
@@ -53,21 +57,22 @@ static void check_draws(const double *draws, const double *wanted, double ulps)
     }
 }
 
-#define CHECK_GOLDEN(ulps, call, ...)                   \
-    do {                                                \
-        const double wanted_[4] = {__VA_ARGS__};        \
-        double draws_[4];                               \
-        lki_stream s = first();                         \
-        for (int i_ = 0; i_ < 4; i_++) {                \
-            draws_[i_] = (call);                        \
-        }                                               \
-        check_draws(draws_, wanted_, ulps);             \
+#define CHECK_GOLDEN(ulps, call, ...)            \
+    do {                                         \
+        const double wanted_[4] = {__VA_ARGS__}; \
+        double draws_[4];                        \
+        lki_stream s = first();                  \
+        for (int i_ = 0; i_ < 4; i_++) {         \
+            draws_[i_] = (call);                 \
+        }                                        \
+        check_draws(draws_, wanted_, ulps);      \
     } while (0)
 
 static void test_golden_draws(void **state)
 {
     (void)state;
-    CHECK_GOLDEN(0, lki_random_uniform(&s), 0x1.1bf7cca708926p-2, 0x1.27af628a3a7bp-2, 0x1.4a38fbc1f98c2p-2, 0x1.a695e1ded7148p-2);
+    CHECK_GOLDEN(0, lki_random_uniform(&s), 0x1.1bf7cca708926p-2, 0x1.27af628a3a7bp-2, 0x1.4a38fbc1f98c2p-2,
+                 0x1.a695e1ded7148p-2);
     CHECK_GOLDEN(4, lki_random_normal(&s), -0x1.03793c3133db2p+0, -0x1.ec481eedabee1p-1, -0x1.ba6343f7ded65p+0,
                  -0x1.b3365eee33716p-1);
     CHECK_GOLDEN(8, lki_random_gamma(&s, 2.5), 0x1.fb6104fe444edp-1, 0x1.0984cfcf4b83dp+0, 0x1.698ae5f3f11dcp-1,
@@ -182,12 +187,9 @@ static void test_tiny_shapes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_answers),
-        cmocka_unit_test(test_golden_bits),
-        cmocka_unit_test(test_golden_draws),
-        cmocka_unit_test(test_golden_whole_numbers),
-        cmocka_unit_test(test_streams_differ),
-        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_known_answers),  cmocka_unit_test(test_golden_bits),
+        cmocka_unit_test(test_golden_draws),   cmocka_unit_test(test_golden_whole_numbers),
+        cmocka_unit_test(test_streams_differ), cmocka_unit_test(test_edges),
         cmocka_unit_test(test_tiny_shapes),
     };
     return cmocka_run_group_tests_name("philox", tests, NULL, NULL);

@@ -4,9 +4,9 @@
 static void test_every_status_has_its_name(void **state)
 {
     (void)state;
-#define CHECK_STATUS(name, value, text)                     \
-    assert_int_equal(name, value);                          \
-    assert_string_equal(lk_status_name(name), #name);       \
+#define CHECK_STATUS(name, value, text)               \
+    assert_int_equal(name, value);                    \
+    assert_string_equal(lk_status_name(name), #name); \
     assert_string_equal(lk_status_text(name), text);
     LK_STATUS_LIST(CHECK_STATUS)
 #undef CHECK_STATUS
