@@ -3,21 +3,12 @@
 #include "math/blas.h"
 #include <pthread.h>
 
-extern void openblas_set_num_threads(int threads) __attribute__((weak));
-extern int openblas_get_num_threads(void) __attribute__((weak));
-
-static void need_openblas(void)
-{
-    if (openblas_set_num_threads == NULL || openblas_get_num_threads == NULL) {
-        print_message("skipped: this BLAS is not OpenBLAS\n");
-        skip();
-    }
-}
+extern void openblas_set_num_threads(int threads);
+extern int openblas_get_num_threads(void);
 
 static void test_nesting(void **state)
 {
     (void)state;
-    need_openblas();
     openblas_set_num_threads(2);
     lki_blas_enter();
     assert_int_equal(openblas_get_num_threads(), 1);
@@ -53,7 +44,6 @@ static void *visit_main(void *argument)
 static void test_two_threads(void **state)
 {
     (void)state;
-    need_openblas();
     openblas_set_num_threads(2);
     visit visits[2] = {{.rounds = check_scaled(2000, 200)}, {.rounds = check_scaled(2000, 200)}};
     pthread_t threads[2];
