@@ -28,6 +28,9 @@ static lk_status begin_reading(lk_context *ctx, lki_csv *csv, const lk_read_opti
     LKI_TRY(check_options(ctx, options, csv->name));
     LKI_TRY(lki_csv_na_read(ctx, &csv->memory, options->na != NULL ? options->na : default_na, &csv->na));
     LKI_TRY(lki_csv_fill_first(ctx, csv, window));
+    if (window->used >= 2 && (memcmp(window->bytes, "\xff\xfe", 2) == 0 || memcmp(window->bytes, "\xfe\xff", 2) == 0)) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "%s: the text is UTF-16; it must be UTF-8 (iconv -f UTF-16 -t UTF-8)", csv->name);
+    }
     if (window->fault.wrong != LKI_CSV_FINE) {
         return lki_csv_fail(ctx, csv, &window->fault);
     }

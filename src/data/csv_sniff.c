@@ -279,9 +279,6 @@ lk_status lki_csv_sniff(lk_context *ctx, lki_csv *csv, const lk_read_options *op
     walk w = {.memory = &csv->memory, .end = window->bytes + window->used, .scratch = &scratch};
     lk_status status = LK_OK;
     const char *begin = window->bytes;
-    if (window->used >= 2 && (memcmp(begin, "\xff\xfe", 2) == 0 || memcmp(begin, "\xfe\xff", 2) == 0)) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "%s: the text is UTF-16; it must be UTF-8 (iconv -f UTF-16 -t UTF-8)", csv->name);
-    }
     if (window->used >= 3 && memcmp(begin, "\xef\xbb\xbf", 3) == 0) {
         begin += 3;
     }
