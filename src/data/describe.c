@@ -4,6 +4,7 @@
 #include "core/reduce.h"
 #include "dataset.h"
 #include "distinct.h"
+#include "duplicates.h"
 #include "moments.h"
 #include "number.h"
 #include "order_statistics.h"
@@ -33,10 +34,8 @@ typedef struct survey {
     facts *facts;
     lki_moments *moments;
     double *block;      /* LKI_BLOCK_ROWS x columns */
-    lki_hash_set set;   /* of the rows of one part */
-    int64_t duplicates; /* rows */
-    int part_bits;      /* rows are parted by the leading bits of their hash, so that the set of a part fits into memory */
-    bool sorts;         /* a column fits into memory twice */
+    lki_duplicates duplicates; /* rows */
+    bool sorts;                /* a column fits into memory twice */
     bool text_compared;
 } survey;
 
@@ -80,14 +79,13 @@ static void note_value(facts *f, double v, uint64_t hash)
     }
 }
 
-/* Visits all rows: counts the duplicates among those of a part, and on the first visit what else a single pass can tell. */
-static lk_status visit_rows(lk_context *ctx, survey *s, uint64_t part)
+/* Visits all rows once for all that a single pass can tell. */
+static lk_status visit_rows(lk_context *ctx, survey *s)
 {
-    double parts = (double)((int64_t)1 << s->part_bits);
     for (int64_t first = 0; first < s->rows; first += LKI_BLOCK_ROWS) {
         int64_t size = s->rows - first < LKI_BLOCK_ROWS ? s->rows - first : LKI_BLOCK_ROWS;
         LKI_TRY(lki_cancelled(ctx));
-        lki_progress(ctx, "describe", (double)part * (double)s->rows + (double)first, parts * (double)s->rows, "");
+        lki_progress(ctx, "describe", (double)first, (double)s->rows, "");
         LKI_TRY(lk_table_gather(ctx, s->table, first, size, s->all, s->columns, s->block));
         for (int64_t i = 0; i < size; i++) {
             lki_hash row = {0, 0};
@@ -95,15 +93,9 @@ static lk_status visit_rows(lk_context *ctx, survey *s, uint64_t part)
                 double v = s->block[i * s->columns + j];
                 uint64_t hash = value_hash(s, j, v);
                 lki_hash_add(&row, hash);
-                if (part == 0) {
-                    note_value(&s->facts[j], v, hash);
-                }
+                note_value(&s->facts[j], v, hash);
             }
-            if (s->part_bits == 0 || row.a >> (64 - s->part_bits) == part) {
-                bool is_new = true;
-                LKI_TRY(lki_hash_set_add(ctx, &s->set, row, &is_new));
-                s->duplicates += !is_new;
-            }
+            LKI_TRY(lki_duplicates_add(ctx, &s->duplicates, row));
         }
     }
     return LK_OK;
@@ -111,20 +103,12 @@ static lk_status visit_rows(lk_context *ctx, survey *s, uint64_t part)
 
 static lk_status count_duplicates(lk_context *ctx, survey *s)
 {
-    /* A set takes at most 43 bytes a row, 64 while it grows: a part holds what a quarter of the memory allows. */
-    double limit = (double)lki_memory_limit(ctx) / 4.0;
-    while (s->part_bits < 16 && (double)s->rows * 48.0 / exp2(s->part_bits) > fmax(limit, 1e6)) {
-        s->part_bits++;
-    }
-    size_t expected = (size_t)((double)s->rows / exp2(s->part_bits) * 1.02) + 64;
-    LKI_TRY(lki_hash_set_reserve(ctx, &s->set, expected));
-    for (uint64_t part = 0; part < (uint64_t)1 << s->part_bits; part++) {
-        memset(s->set.slots, 0, s->set.capacity * sizeof *s->set.slots);
-        s->set.count = 0;
-        LKI_TRY(visit_rows(ctx, s, part));
-    }
-    lki_release(ctx, s->set.slots);
-    s->set = (lki_hash_set){0};
+    LKI_TRY(lki_duplicates_open(ctx, &s->duplicates, s->rows, lki_memory_limit(ctx) / 4));
+    LKI_TRY(visit_rows(ctx, s));
+    LKI_TRY(lki_duplicates_finish(ctx, &s->duplicates));
+    int64_t count = s->duplicates.count;
+    lki_duplicates_close(ctx, &s->duplicates); /* before the memory is needed to sort */
+    s->duplicates.count = count;
     return LK_OK;
 }
 
@@ -362,7 +346,7 @@ static lk_status add_survey(lk_context *ctx, lki_text *text, const survey *s)
     lki_format_integer(s->rows, number);
     LKI_TRY(add_raw(ctx, text, "{\"rows\":"));
     LKI_TRY(add_raw(ctx, text, number));
-    LKI_TRY(add_integer(ctx, text, "duplicate_rows", s->duplicates));
+    LKI_TRY(add_integer(ctx, text, "duplicate_rows", s->duplicates.count));
     LKI_TRY(add_flag(ctx, text, "text_compared", s->text_compared));
     LKI_TRY(add_key(ctx, text, "columns"));
     LKI_TRY(add_raw(ctx, text, "["));
@@ -430,7 +414,7 @@ static void survey_free(lk_context *ctx, survey *s)
     lki_release(ctx, s->all);
     lki_release(ctx, s->moments);
     lki_release(ctx, s->block);
-    lki_release(ctx, s->set.slots);
+    lki_duplicates_close(ctx, &s->duplicates);
 }
 
 lk_status lk_table_describe(lk_context *ctx, const lk_table *table, char **out)

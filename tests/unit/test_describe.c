@@ -2,6 +2,7 @@
 #include "../check.h"
 #include "core/philox.h"
 #include "data/distinct.h"
+#include "data/duplicates.h"
 #include "data/order_statistics.h"
 #include "data/table_impl.h"
 
@@ -257,6 +258,27 @@ static void test_hash_set(void **state)
     assert_true(lki_hash_text("") != lki_hash_text("a") && lki_hash_text("abcdefgh") != lki_hash_text("abcdefgi"));
 }
 
+/* In one set, and in parts through temporary files. */
+static void test_duplicates(void **state)
+{
+    lk_context *ctx = *state;
+    static const int64_t memories[] = {(int64_t)1 << 40, 2000000, 0};
+    for (size_t m = 0; m < 3; m++) {
+        lki_duplicates d;
+        int64_t n = 300000, distinct = 123457;
+        check_ok(ctx, lki_duplicates_open(ctx, &d, n, memories[m]));
+        assert_int_equal(d.part_bits, m == 0 ? 0 : m == 1 ? 3 : 4);
+        for (int64_t i = 0; i < n; i++) {
+            lki_hash hash = {0, 0};
+            lki_hash_add(&hash, (uint64_t)(i * 7 % distinct));
+            check_ok(ctx, lki_duplicates_add(ctx, &d, hash));
+        }
+        check_ok(ctx, lki_duplicates_finish(ctx, &d));
+        assert_int_equal(d.count, n - distinct);
+        lki_duplicates_close(ctx, &d);
+    }
+}
+
 /* Each allocation fails once in turn. */
 static void test_no_memory(void **state)
 {
@@ -296,7 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_hand), cmocka_unit_test(test_strings), cmocka_unit_test(test_little_memory_gives_the_same),
-        cmocka_unit_test(test_order_statistics), cmocka_unit_test(test_hash_set), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_order_statistics), cmocka_unit_test(test_hash_set), cmocka_unit_test(test_duplicates), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests_name("describe", tests, check_setup, check_teardown);
 }
