@@ -243,20 +243,20 @@ static void count_levels(survey *s)
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------ */
 
-static lk_status add_raw(lk_context *ctx, lki_text *text, const char *bytes)
+static lk_status add_raw(lk_context *ctx, lki_builder *text, const char *bytes)
 {
-    return lki_text_add(ctx, text, bytes, strlen(bytes));
+    return lki_builder_add_bytes(ctx, text, bytes, strlen(bytes));
 }
 
 /* ,"name": */
-static lk_status add_key(lk_context *ctx, lki_text *text, const char *name)
+static lk_status add_key(lk_context *ctx, lki_builder *text, const char *name)
 {
     LKI_TRY(add_raw(ctx, text, ","));
-    LKI_TRY(lki_text_add_json(ctx, text, name));
+    LKI_TRY(lki_builder_add_json(ctx, text, name));
     return add_raw(ctx, text, ":");
 }
 
-static lk_status add_integer(lk_context *ctx, lki_text *text, const char *name, int64_t v)
+static lk_status add_integer(lk_context *ctx, lki_builder *text, const char *name, int64_t v)
 {
     char number[LKI_NUMBER_BYTES];
     LKI_TRY(add_key(ctx, text, name));
@@ -264,20 +264,20 @@ static lk_status add_integer(lk_context *ctx, lki_text *text, const char *name, 
     return add_raw(ctx, text, v < 0 ? "null" : number);
 }
 
-static lk_status add_number(lk_context *ctx, lki_text *text, double v)
+static lk_status add_number(lk_context *ctx, lki_builder *text, double v)
 {
     char number[LKI_NUMBER_BYTES];
     lki_format_double(v, number);
     return add_raw(ctx, text, isfinite(v) ? number : "null");
 }
 
-static lk_status add_flag(lk_context *ctx, lki_text *text, const char *name, bool v)
+static lk_status add_flag(lk_context *ctx, lki_builder *text, const char *name, bool v)
 {
     LKI_TRY(add_key(ctx, text, name));
     return add_raw(ctx, text, v ? "true" : "false");
 }
 
-static lk_status add_numeric(lk_context *ctx, lki_text *text, const facts *f, const lki_moments *m)
+static lk_status add_numeric(lk_context *ctx, lki_builder *text, const facts *f, const lki_moments *m)
 {
     double n = (double)f->count, nan = (double)NAN;
     struct {
@@ -297,28 +297,28 @@ static lk_status add_numeric(lk_context *ctx, lki_text *text, const facts *f, co
     return add_raw(ctx, text, "]");
 }
 
-static lk_status add_levels(lk_context *ctx, lki_text *text, const survey *s, int64_t column)
+static lk_status add_levels(lk_context *ctx, lki_builder *text, const survey *s, int64_t column)
 {
     const facts *f = &s->facts[column];
     LKI_TRY(add_key(ctx, text, "levels"));
     LKI_TRY(add_raw(ctx, text, "["));
     for (int64_t k = 0; k < f->levels; k++) {
         LKI_TRY(add_raw(ctx, text, k == 0 ? "{\"level\":" : ",{\"level\":"));
-        LKI_TRY(lki_text_add_json(ctx, text, lk_table_level(s->table, column, k)));
+        LKI_TRY(lki_builder_add_json(ctx, text, lk_table_level(s->table, column, k)));
         LKI_TRY(add_integer(ctx, text, "count", f->level_counts[k]));
         LKI_TRY(add_raw(ctx, text, "}"));
     }
     return add_raw(ctx, text, "]");
 }
 
-static lk_status add_column(lk_context *ctx, lki_text *text, const survey *s, int64_t column)
+static lk_status add_column(lk_context *ctx, lki_builder *text, const survey *s, int64_t column)
 {
     static const char *const types[] = {"real", "integer", "category", "text"};
     const facts *f = &s->facts[column];
     LKI_TRY(add_raw(ctx, text, column == 0 ? "{\"name\":" : ",{\"name\":"));
-    LKI_TRY(lki_text_add_json(ctx, text, lk_table_name(s->table, column)));
+    LKI_TRY(lki_builder_add_json(ctx, text, lk_table_name(s->table, column)));
     LKI_TRY(add_key(ctx, text, "type"));
-    LKI_TRY(lki_text_add_json(ctx, text, types[f->type]));
+    LKI_TRY(lki_builder_add_json(ctx, text, types[f->type]));
     LKI_TRY(add_integer(ctx, text, "count", f->count));
     LKI_TRY(add_integer(ctx, text, "missing", s->rows - f->count));
     LKI_TRY(add_integer(ctx, text, "distinct", f->distinct));
@@ -328,7 +328,7 @@ static lk_status add_column(lk_context *ctx, lki_text *text, const survey *s, in
     LKI_TRY(add_flag(ctx, text, "constant", constant));
     LKI_TRY(add_key(ctx, text, "duplicate_of"));
     if (f->duplicate_of >= 0) {
-        LKI_TRY(lki_text_add_json(ctx, text, lk_table_name(s->table, f->duplicate_of)));
+        LKI_TRY(lki_builder_add_json(ctx, text, lk_table_name(s->table, f->duplicate_of)));
     } else {
         LKI_TRY(add_raw(ctx, text, "null"));
     }
@@ -340,7 +340,7 @@ static lk_status add_column(lk_context *ctx, lki_text *text, const survey *s, in
     return add_raw(ctx, text, "}");
 }
 
-static lk_status add_survey(lk_context *ctx, lki_text *text, const survey *s)
+static lk_status add_survey(lk_context *ctx, lki_builder *text, const survey *s)
 {
     char number[LKI_NUMBER_BYTES];
     lki_format_integer(s->rows, number);
@@ -353,7 +353,7 @@ static lk_status add_survey(lk_context *ctx, lki_text *text, const survey *s)
     for (int64_t j = 0; j < s->columns; j++) {
         LKI_TRY(add_column(ctx, text, s, j));
     }
-    return lki_text_add(ctx, text, "]}", 3); /* with its ending NUL */
+    return lki_builder_add_bytes(ctx, text, "]}", 2);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
@@ -421,13 +421,13 @@ lk_status lk_table_describe(lk_context *ctx, const lk_table *table, char **out)
 {
     lki_begin(ctx);
     survey s = {.table = table, .rows = lk_table_rows(table), .columns = lk_table_columns(table)};
-    lki_text text = {0};
+    lki_builder text = {0};
     lk_status status = take_survey(ctx, &s);
     status = status == LK_OK ? add_survey(ctx, &text, &s) : status;
     if (status == LK_OK) {
-        *out = text.bytes;
+        *out = text.text;
     } else {
-        lki_release(ctx, text.bytes);
+        lki_release(ctx, text.text);
     }
     survey_free(ctx, &s);
     return status;

@@ -3,12 +3,17 @@
 
 #include <string.h>
 
-lk_status lki_builder_add_bytes(lk_context *ctx, lki_builder *t, const char *piece, size_t length)
+lk_status lki_builder_reserve(lk_context *ctx, lki_builder *t, size_t more)
 {
-    if (length > SIZE_MAX / 2 || t->length > SIZE_MAX / 2 - length - 1) {
+    if (more > SIZE_MAX / 2 || t->length > SIZE_MAX / 2 - more - 1) {
         return lki_fail(ctx, LK_ERROR_MEMORY, "a text of more than %zu bytes", t->length);
     }
-    LKI_TRY(lki_grow(ctx, &t->text, &t->capacity, t->length + length + 1, 1));
+    return lki_grow(ctx, &t->text, &t->capacity, t->length + more + 1, 1);
+}
+
+lk_status lki_builder_add_bytes(lk_context *ctx, lki_builder *t, const char *piece, size_t length)
+{
+    LKI_TRY(lki_builder_reserve(ctx, t, length));
     memcpy(t->text + t->length, piece, length);
     t->length += length;
     t->text[t->length] = '\0';

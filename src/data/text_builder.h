@@ -12,6 +12,8 @@ typedef struct lki_builder {
 } lki_builder;
 
 lk_status lki_builder_add(lk_context *ctx, lki_builder *t, const char *piece) LK_NODISCARD;
+/* Makes room for `more` bytes, which the caller writes at text + length, then adding to length (and no NUL). */
+lk_status lki_builder_reserve(lk_context *ctx, lki_builder *t, size_t more) LK_NODISCARD;
 lk_status lki_builder_add_bytes(lk_context *ctx, lki_builder *t, const char *piece, size_t length) LK_NODISCARD;
 /* Adds `piece`, after ", " if it is not the first. */
 lk_status lki_builder_add_item(lk_context *ctx, lki_builder *t, const char *piece) LK_NODISCARD;

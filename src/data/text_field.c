@@ -1,36 +1,20 @@
-/* Grows texts and writes fields into them, quoted for CSV and TSV or escaped for JSON. */
+/* Writes fields into texts, quoted for CSV and TSV or escaped for JSON. */
 #include "text_field.h"
 
 #include <string.h>
 
-lk_status lki_text_reserve(lk_context *ctx, lki_text *text, size_t more)
-{
-    if (more <= text->capacity - text->used) {
-        return LK_OK;
-    }
-    return lki_grow(ctx, &text->bytes, &text->capacity, text->used + more, 1);
-}
-
-lk_status lki_text_add(lk_context *ctx, lki_text *text, const char *bytes, size_t count)
-{
-    LKI_TRY(lki_text_reserve(ctx, text, count));
-    memcpy(text->bytes + text->used, bytes, count);
-    text->used += count;
-    return LK_OK;
-}
-
-lk_status lki_text_add_quoted(lk_context *ctx, lki_text *text, const char *field, char delimiter)
+lk_status lki_builder_add_quoted(lk_context *ctx, lki_builder *text, const char *field, char delimiter)
 {
     char special[] = {delimiter, '"', '\n', '\r', '\0'};
     size_t length = strlen(field);
     if (length > 0 && field[0] != ' ' && field[length - 1] != ' ' && field[strcspn(field, special)] == '\0') {
-        return lki_text_add(ctx, text, field, length);
+        return lki_builder_add_bytes(ctx, text, field, length);
     }
     if (length > (SIZE_MAX >> 2)) {
         return lki_fail(ctx, LK_ERROR_MEMORY, "a field of %zu bytes is too long to write", length);
     }
-    LKI_TRY(lki_text_reserve(ctx, text, 2 * length + 2));
-    char *p = text->bytes + text->used;
+    LKI_TRY(lki_builder_reserve(ctx, text, 2 * length + 2));
+    char *p = text->text + text->length;
     *p++ = '"';
     for (const char *f = field; *f != '\0'; f++) {
         if (*f == '"') {
@@ -39,7 +23,7 @@ lk_status lki_text_add_quoted(lk_context *ctx, lki_text *text, const char *field
         *p++ = *f;
     }
     *p++ = '"';
-    text->used = (size_t)(p - text->bytes);
+    text->length = (size_t)(p - text->text);
     return LK_OK;
 }
 
@@ -79,14 +63,14 @@ static size_t json_escape(unsigned char c, char *out)
     return 6;
 }
 
-lk_status lki_text_add_json(lk_context *ctx, lki_text *text, const char *field)
+lk_status lki_builder_add_json(lk_context *ctx, lki_builder *text, const char *field)
 {
     size_t length = strlen(field);
     if (length > (SIZE_MAX >> 3)) {
         return lki_fail(ctx, LK_ERROR_MEMORY, "a field of %zu bytes is too long to write", length);
     }
-    LKI_TRY(lki_text_reserve(ctx, text, 6 * length + 2));
-    char *p = text->bytes + text->used;
+    LKI_TRY(lki_builder_reserve(ctx, text, 6 * length + 2));
+    char *p = text->text + text->length;
     *p++ = '"';
     for (const unsigned char *f = (const unsigned char *)field; *f != '\0';) {
         size_t n = utf8_length(f);
@@ -104,6 +88,6 @@ lk_status lki_text_add_json(lk_context *ctx, lki_text *text, const char *field)
         }
     }
     *p++ = '"';
-    text->used = (size_t)(p - text->bytes);
+    text->length = (size_t)(p - text->text);
     return LK_OK;
 }

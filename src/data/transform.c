@@ -295,50 +295,50 @@ lk_status lki_transform_select(lk_context *ctx, const lki_transform *t, const in
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------ */
 
-static lk_status add_number(lk_context *ctx, lki_text *text, double v)
+static lk_status add_number(lk_context *ctx, lki_builder *text, double v)
 {
     char number[LKI_NUMBER_BYTES];
     size_t length = (size_t)lki_format_double(v, number);
     if (v == 0.0 && signbit(v)) {
-        return lki_text_add(ctx, text, "-0.0", 4); /* JSON's integers have no negative zero */
+        return lki_builder_add_bytes(ctx, text, "-0.0", 4); /* JSON's integers have no negative zero */
     }
-    return lki_text_add(ctx, text, number, length);
+    return lki_builder_add_bytes(ctx, text, number, length);
 }
 
-static lk_status add_chain(lk_context *ctx, lki_text *text, const lki_chain *c)
+static lk_status add_chain(lk_context *ctx, lki_builder *text, const lki_chain *c)
 {
-    LKI_TRY(lki_text_add(ctx, text, "[", 1));
+    LKI_TRY(lki_builder_add_bytes(ctx, text, "[", 1));
     for (int k = 0; k < c->count; k++) {
         const lki_step *s = &c->steps[k];
-        LKI_TRY(lki_text_add(ctx, text, ",", k > 0));
+        LKI_TRY(lki_builder_add_bytes(ctx, text, ",", k > 0));
         if (s->kind != LKI_STEP_STANDARDIZE) {
-            LKI_TRY(lki_text_add_json(ctx, text, step_names[s->kind]));
+            LKI_TRY(lki_builder_add_json(ctx, text, step_names[s->kind]));
             continue;
         }
-        LKI_TRY(lki_text_add(ctx, text, "[\"standardize\",", 15));
+        LKI_TRY(lki_builder_add_bytes(ctx, text, "[\"standardize\",", 15));
         LKI_TRY(add_number(ctx, text, s->a));
-        LKI_TRY(lki_text_add(ctx, text, ",", 1));
+        LKI_TRY(lki_builder_add_bytes(ctx, text, ",", 1));
         LKI_TRY(add_number(ctx, text, s->b));
-        LKI_TRY(lki_text_add(ctx, text, "]", 1));
+        LKI_TRY(lki_builder_add_bytes(ctx, text, "]", 1));
     }
-    return lki_text_add(ctx, text, "]", 1);
+    return lki_builder_add_bytes(ctx, text, "]", 1);
 }
 
 /* An array of d chains, each an array of steps: "log" or ["standardize", mean, sd]. */
 lk_status lki_transform_json(lk_context *ctx, const lki_transform *t, char **out)
 {
-    lki_text text = {0};
+    lki_builder text = {0};
     lk_status status;
-    LKI_GOTO(status, fail, lki_text_add(ctx, &text, "[", 1));
+    LKI_GOTO(status, fail, lki_builder_add_bytes(ctx, &text, "[", 1));
     for (int64_t j = 0; j < t->d; j++) {
-        LKI_GOTO(status, fail, lki_text_add(ctx, &text, ",", j > 0));
+        LKI_GOTO(status, fail, lki_builder_add_bytes(ctx, &text, ",", j > 0));
         LKI_GOTO(status, fail, add_chain(ctx, &text, &t->chains[j]));
     }
-    LKI_GOTO(status, fail, lki_text_add(ctx, &text, "]", 2)); /* with its ending NUL */
-    *out = text.bytes;
+    LKI_GOTO(status, fail, lki_builder_add_bytes(ctx, &text, "]", 1));
+    *out = text.text;
     return LK_OK;
 fail:
-    lki_release(ctx, text.bytes);
+    lki_release(ctx, text.text);
     return status;
 }
 

@@ -35,7 +35,7 @@ struct lk_writer {
     int64_t numeric; /* columns of type real and integer */
     int64_t rows;    /* written so far */
     bool failed;     /* rows are missing: what there is must not take the name */
-    lki_text *texts; /* one a task */
+    lki_builder *texts; /* one a task */
     int tasks;
 };
 
@@ -87,12 +87,12 @@ static lk_status copy_columns(lk_context *ctx, lk_writer *w, const lk_column *co
         w->numeric += is_number(c);
         LKI_TRY(lki_copy_text(ctx, columns[j].name == NULL ? "" : columns[j].name, &c->name));
         if (w->format == FORMAT_JSONL) {
-            lki_text key = {0};
-            lk_status status = lki_text_add(ctx, &key, j == 0 ? "{" : ",", 1);
-            status = status == LK_OK ? lki_text_add_json(ctx, &key, c->name) : status;
-            status = status == LK_OK ? lki_text_add(ctx, &key, ":", 1) : status;
-            c->key = key.bytes;
-            c->key_length = key.used;
+            lki_builder key = {0};
+            lk_status status = lki_builder_add_bytes(ctx, &key, j == 0 ? "{" : ",", 1);
+            status = status == LK_OK ? lki_builder_add_json(ctx, &key, c->name) : status;
+            status = status == LK_OK ? lki_builder_add_bytes(ctx, &key, ":", 1) : status;
+            c->key = key.text;
+            c->key_length = key.length;
             LKI_TRY(status);
         }
     }
@@ -114,15 +114,15 @@ static lk_status write_head(lk_context *ctx, lk_writer *w)
         return LK_OK;
     }
     char delimiter = w->format == FORMAT_CSV ? ',' : '\t';
-    lki_text line = {0};
+    lki_builder line = {0};
     lk_status status = LK_OK;
     for (int64_t j = 0; j < w->count && status == LK_OK; j++) {
-        status = j > 0 ? lki_text_add(ctx, &line, &delimiter, 1) : LK_OK;
-        status = status == LK_OK ? lki_text_add_quoted(ctx, &line, w->columns[j].name, delimiter) : status;
+        status = j > 0 ? lki_builder_add_bytes(ctx, &line, &delimiter, 1) : LK_OK;
+        status = status == LK_OK ? lki_builder_add_quoted(ctx, &line, w->columns[j].name, delimiter) : status;
     }
-    status = status == LK_OK ? lki_text_add(ctx, &line, "\n", 1) : status;
-    status = status == LK_OK ? lki_output_write(ctx, w->output, line.bytes, line.used) : status;
-    lki_release(ctx, line.bytes);
+    status = status == LK_OK ? lki_builder_add_bytes(ctx, &line, "\n", 1) : status;
+    status = status == LK_OK ? lki_output_write(ctx, w->output, line.text, line.length) : status;
+    lki_release(ctx, line.text);
     return status;
 }
 
@@ -196,7 +196,7 @@ static size_t format_number(const column *c, double value, char *out)
     return (size_t)lki_format_double(value, out);
 }
 
-static lk_status add_word(lk_context *ctx, const lk_writer *w, lki_text *text, const column *c, double value, int64_t row)
+static lk_status add_word(lk_context *ctx, const lk_writer *w, lki_builder *text, const column *c, double value, int64_t row)
 {
     const char *word = text_of(c, value);
     if (word == NULL) {
@@ -206,56 +206,56 @@ static lk_status add_word(lk_context *ctx, const lk_writer *w, lki_text *text, c
                         (long long)row + 1, c->name, number);
     }
     if (w->format == FORMAT_JSONL) {
-        return lki_text_add_json(ctx, text, word);
+        return lki_builder_add_json(ctx, text, word);
     }
-    return lki_text_add_quoted(ctx, text, word, w->format == FORMAT_CSV ? ',' : '\t');
+    return lki_builder_add_quoted(ctx, text, word, w->format == FORMAT_CSV ? ',' : '\t');
 }
 
-static lk_status format_delimited_row(lk_context *ctx, const lk_writer *w, lki_text *text, const double *v, int64_t row)
+static lk_status format_delimited_row(lk_context *ctx, const lk_writer *w, lki_builder *text, const double *v, int64_t row)
 {
     char delimiter = w->format == FORMAT_CSV ? ',' : '\t';
-    LKI_TRY(lki_text_reserve(ctx, text, (size_t)w->count * (LKI_NUMBER_BYTES + 1) + 3));
+    LKI_TRY(lki_builder_reserve(ctx, text, (size_t)w->count * (LKI_NUMBER_BYTES + 1) + 3));
     for (int64_t j = 0; j < w->count; j++) {
         const column *c = &w->columns[j];
         if (!isnan(v[j])) {
             if (is_number(c)) {
-                text->used += format_number(c, v[j], text->bytes + text->used);
+                text->length += format_number(c, v[j], text->text + text->length);
             } else {
                 LKI_TRY(add_word(ctx, w, text, c, v[j], row));
-                LKI_TRY(lki_text_reserve(ctx, text, (size_t)(w->count - j) * (LKI_NUMBER_BYTES + 1) + 3));
+                LKI_TRY(lki_builder_reserve(ctx, text, (size_t)(w->count - j) * (LKI_NUMBER_BYTES + 1) + 3));
             }
         } else if (w->count == 1) {
-            text->bytes[text->used++] = '"'; /* an empty line would be no row at all */
-            text->bytes[text->used++] = '"';
+            text->text[text->length++] = '"'; /* an empty line would be no row at all */
+            text->text[text->length++] = '"';
         }
-        text->bytes[text->used++] = j + 1 < w->count ? delimiter : '\n';
+        text->text[text->length++] = j + 1 < w->count ? delimiter : '\n';
     }
     return LK_OK;
 }
 
-static lk_status format_json_row(lk_context *ctx, const lk_writer *w, lki_text *text, const double *v, int64_t row)
+static lk_status format_json_row(lk_context *ctx, const lk_writer *w, lki_builder *text, const double *v, int64_t row)
 {
     for (int64_t j = 0; j < w->count; j++) {
         const column *c = &w->columns[j];
-        LKI_TRY(lki_text_reserve(ctx, text, c->key_length + LKI_NUMBER_BYTES + 2));
-        memcpy(text->bytes + text->used, c->key, c->key_length);
-        text->used += c->key_length;
+        LKI_TRY(lki_builder_reserve(ctx, text, c->key_length + LKI_NUMBER_BYTES + 2));
+        memcpy(text->text + text->length, c->key, c->key_length);
+        text->length += c->key_length;
         if (!isfinite(v[j])) {
-            memcpy(text->bytes + text->used, "null", 4);
-            text->used += 4;
+            memcpy(text->text + text->length, "null", 4);
+            text->length += 4;
         } else if (is_number(c)) {
-            text->used += format_number(c, v[j], text->bytes + text->used);
+            text->length += format_number(c, v[j], text->text + text->length);
         } else {
             LKI_TRY(add_word(ctx, w, text, c, v[j], row));
         }
     }
-    return lki_text_add(ctx, text, "}\n", 2);
+    return lki_builder_add_bytes(ctx, text, "}\n", 2);
 }
 
 /* Little-endian float64, whatever the machine. */
-static lk_status format_npy_row(lk_context *ctx, const lk_writer *w, lki_text *text, const double *v)
+static lk_status format_npy_row(lk_context *ctx, const lk_writer *w, lki_builder *text, const double *v)
 {
-    LKI_TRY(lki_text_reserve(ctx, text, (size_t)w->count * sizeof(double)));
+    LKI_TRY(lki_builder_reserve(ctx, text, (size_t)w->count * sizeof(double)));
     for (int64_t j = 0; j < w->count; j++) {
         if (is_number(&w->columns[j])) {
             uint64_t bits;
@@ -263,8 +263,8 @@ static lk_status format_npy_row(lk_context *ctx, const lk_writer *w, lki_text *t
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
             bits = __builtin_bswap64(bits);
 #endif
-            memcpy(text->bytes + text->used, &bits, sizeof bits);
-            text->used += sizeof bits;
+            memcpy(text->text + text->length, &bits, sizeof bits);
+            text->length += sizeof bits;
         }
     }
     return LK_OK;
@@ -275,10 +275,10 @@ static lk_status format_task(lk_context *ctx, void *state, int thread, int64_t i
     const rows_task *task = state;
     const lk_writer *w = task->writer;
     (void)thread;
-    lki_text *text = &w->texts[index];
+    lki_builder *text = &w->texts[index];
     int64_t begin = index * task->per_task;
     int64_t end = begin + task->per_task < task->rows ? begin + task->per_task : task->rows;
-    text->used = 0;
+    text->length = 0;
     for (int64_t i = begin; i < end; i++) {
         const double *v = task->values + i * w->count;
         int64_t row = task->first + i;
@@ -307,7 +307,7 @@ static lk_status write_rows(lk_context *ctx, lk_writer *w, const double *values,
             LKI_TRY(lki_parallel(ctx, tasks, format_task, &task));
         }
         for (int64_t i = 0; i < tasks; i++) {
-            LKI_TRY(lki_output_write(ctx, w->output, w->texts[i].bytes, w->texts[i].used));
+            LKI_TRY(lki_output_write(ctx, w->output, w->texts[i].text, w->texts[i].length));
         }
         LKI_TRY(lki_cancelled(ctx));
     }
@@ -386,7 +386,7 @@ void lk_writer_free(lk_writer *w)
         lki_memory_release(&memory, w->columns[j].key);
     }
     for (int i = 0; w->texts != NULL && i < w->tasks; i++) {
-        lki_memory_release(&memory, w->texts[i].bytes);
+        lki_memory_release(&memory, w->texts[i].text);
     }
     lki_memory_release(&memory, w->columns);
     lki_memory_release(&memory, w->texts);
