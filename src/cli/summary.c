@@ -75,6 +75,39 @@ static void print_columns(cli_grid *grid, const json_t *info)
     cli_grid_add(grid, "%.0f: %s", number_of(info, "d"), names);
 }
 
+/* A feature's steps: ["log", ["standardize", a, b]] as "log, standardize". */
+static void steps_text(const json_t *steps, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < json_array_size(steps) && used < size; i++) {
+        const json_t *step = json_array_get(steps, i);
+        const char *name = json_string_value(json_is_array(step) ? json_array_get(step, 0) : step);
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i == 0 ? "" : ", ", name == NULL ? "?" : name);
+    }
+}
+
+/* One line where all features go through the same steps, else a line for each that goes through some. */
+static void add_transform(cli_grid *grid, const json_t *info)
+{
+    const json_t *transform = json_object_get(info, "transform"), *columns = json_object_get(info, "columns");
+    char first[128], steps[128];
+    bool same = true;
+    size_t d = json_array_size(transform);
+    steps_text(json_array_get(transform, 0), first, sizeof first);
+    for (size_t j = 1; j < d; j++) {
+        steps_text(json_array_get(transform, j), steps, sizeof steps);
+        same = same && strcmp(first, steps) == 0;
+    }
+    for (size_t j = 0; j < (same && d > 0 ? 1 : d); j++) {
+        steps_text(json_array_get(transform, j), steps, sizeof steps);
+        if (steps[0] != '\0') {
+            cli_grid_add(grid, "transform");
+            cli_grid_add(grid, "%s%s%s", steps, same ? "" : " of ", same ? "" : column_name(columns, j));
+        }
+    }
+}
+
 /* The scalars, in one grid of label and value. */
 static void print_scalars(FILE *out, const json_t *info)
 {
@@ -92,11 +125,7 @@ static void print_scalars(FILE *out, const json_t *info)
         cli_grid_add(grid, "%s", method == NULL ? "?" : method);
     }
     print_columns(grid, info);
-    const char *transform = text_of(info, "transform");
-    if (transform != NULL && transform[0] != '\0') {
-        cli_grid_add(grid, "transform");
-        cli_grid_add(grid, "%s", transform);
-    }
+    add_transform(grid, info);
     double n = number_of(info, "n"), log_likelihood = number_of(info, "log_likelihood");
     line(grid, "rows (sum of weights)", n, "");
     line(grid, "log-likelihood", log_likelihood, " nats");
@@ -181,7 +210,8 @@ static void print_components(FILE *out, const json_t *info, bool details)
             cli_grid_add(grid, "...");
         }
     }
-    fputs("\nmeans of the components\n", out);
+    bool transformed = json_array_size(json_object_get(info, "transform")) > 0;
+    fprintf(out, "\nmeans of the components%s\n", transformed ? ", as transformed" : "");
     cli_grid_print(grid, out, "  ", "r");
     if (rows < count) {
         fprintf(out, "  and %zu more: --json shows all\n", count - rows);
@@ -200,7 +230,21 @@ static void print_parameters(FILE *out, const json_t *info)
         fputs("  ", out);
         cli_print_clean(out, json_object_iter_key(at));
         fputs(" = ", out);
+        if (json_is_null(json_object_iter_value(at))) {
+            fputs("none", out);
+        }
         print_value(out, json_object_iter_value(at));
+        fputc('\n', out);
+    }
+}
+
+/* What the fit remarked; it said so itself when it ran. */
+static void print_remarks(FILE *out, const json_t *info)
+{
+    const json_t *remarks = json_object_get(info, "remarks");
+    for (size_t i = 0; i < json_array_size(remarks); i++) {
+        fputs(i == 0 ? "\nremarks of the fit\n  " : "  ", out);
+        print_value(out, json_array_get(remarks, i));
         fputc('\n', out);
     }
 }
@@ -215,6 +259,7 @@ void cli_print_summary(FILE *out, const json_t *info, bool details)
     print_components(out, info, details);
     if (details) {
         print_parameters(out, info);
+        print_remarks(out, info);
     }
 }
 
