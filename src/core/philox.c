@@ -1,5 +1,12 @@
 /* Random streams from Random123's Philox4x64-10, and the laws that are drawn from them. */
 #include "philox.h"
+
+/* Random123 leaves Philox4x64 out where it knows no 64 x 64 bit product of the processor: say that there is one. */
+#if defined(__SIZEOF_INT128__)
+#define R123_USE_GNU_UINT128 1
+#else
+#define R123_USE_MULHILO64_C99 1
+#endif
 #include <Random123/philox.h>
 #include <math.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 #include "check.h"
 #include "core/philox.h"
 #include "math/elementary.h"
+#include "math/vector.h"
 #include <sys/wait.h>
 
 enum { COUNT = 4001 };
@@ -145,13 +146,43 @@ static void test_the_level_in_use(void **state)
     assert_memory_equal(&sum, &same, sizeof sum);
 }
 
+/* The helpers that kernels are written with, here in their portable form. */
+static void test_vector_helpers(void **state)
+{
+    (void)state;
+    const double nan = (double)NAN;
+    double a[LKI_VL], b[LKI_VL], c[LKI_VL];
+    for (int i = 0; i < LKI_VL; i++) {
+        a[i] = i + 1;
+        b[i] = i % 2 == 0 ? 10 - i : nan;
+    }
+    lki_vd x = lki_vload(a), y = lki_vload(b);
+    lki_vstore(c, lki_vmax(x, y));
+    assert_true(c[0] == 10 && isnan(c[1])); /* the second where either is NaN */
+    lki_vstore(c, lki_vmax(y, x));
+    assert_true(c[0] == 10 && c[1] == 2);
+    lki_vstore(c, lki_vmin(y, x));
+    assert_true(c[0] == 1 && c[1] == 2);
+    lki_vstore(c, lki_vselect(lki_vlt(x, y), lki_vset1(-1), lki_vset1(1)));
+    assert_true(c[0] == -1 && c[1] == 1);
+    lki_vstore(c, lki_vselect(lki_vgt(x, lki_vset1(1)), x, lki_vset1(0)));
+    assert_true(c[0] == 0 && c[1] == 2);
+    lki_vstore(c, lki_vfma(x, lki_vset1(2), lki_vset1(1)));
+    assert_true(c[0] == 3 && c[1] == 5);
+    assert_true(lki_vsum(x) == LKI_VL * (LKI_VL + 1) / 2 && lki_vmax_lane(x) == LKI_VL);
+    lki_vstore(c, lki_vload_part(a, 1, 7));
+    assert_true(c[0] == 1 && c[1] == 7);
+    c[1] = 99;
+    lki_vstore_part(c, lki_vset1(5), 1);
+    assert_true(c[0] == 5 && c[1] == 99);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_environment),
-        cmocka_unit_test(test_against_the_scalar_reference),
-        cmocka_unit_test(test_place_in_the_array),
-        cmocka_unit_test(test_the_level_in_use),
+        cmocka_unit_test(test_the_environment),    cmocka_unit_test(test_against_the_scalar_reference),
+        cmocka_unit_test(test_place_in_the_array), cmocka_unit_test(test_the_level_in_use),
+        cmocka_unit_test(test_vector_helpers),
     };
     return cmocka_run_group_tests_name("simd", tests, NULL, NULL);
 }
