@@ -43,11 +43,13 @@ static lk_status fail_weight(lk_context *ctx, const lki_dataset *data, int64_t r
 {
     char number[LKI_NUMBER_BYTES];
     lki_format_double(w, number);
-    return lki_fail(ctx, LK_ERROR_DATA, "row %lld of column '%s': the weight is %s; a weight is a finite number, 0 or more",
+    return lki_fail(ctx, LK_ERROR_DATA,
+                    "row %lld of column '%s': the weight is %s; a weight is a finite number, 0 or more",
                     (long long)row + 1, lk_table_name(data->table, data->weight), isnan(w) ? "missing" : number);
 }
 
-/* Reads features and weights (may be NULL) with one visit of the table: gathers d + 1 columns, then parts them in place. */
+/* Reads features and weights (may be NULL) with one visit of the table: gathers d + 1 columns, then parts them in
+ * place. */
 static lk_status gather(lk_context *ctx, const lki_dataset *data, const lki_block *block, double *x, double *w)
 {
     int64_t d = data->d;
@@ -91,7 +93,8 @@ static lk_status finish_weights(lk_context *ctx, const lki_dataset *data, const 
     return LK_OK;
 }
 
-static lk_status transform_rows(lk_context *ctx, const lki_dataset *data, const lki_block *block, const double *from, double *to)
+static lk_status transform_rows(lk_context *ctx, const lki_dataset *data, const lki_block *block, const double *from,
+                                double *to)
 {
     int64_t bad = -1;
     lki_transform_apply(data->transform, from, block->rows, to, NULL, &bad);
@@ -113,7 +116,8 @@ lk_status lki_dataset_block(lk_context *ctx, const lki_dataset *data, int64_t b,
     int64_t d = data->d;
     block->first_row = b * LKI_BLOCK_ROWS;
     block->rows = data->rows - block->first_row < LKI_BLOCK_ROWS ? data->rows - block->first_row : LKI_BLOCK_ROWS;
-    LKI_TRY(lki_grow(ctx, &block->buffer, &block->capacity, lki_product(LKI_BLOCK_ROWS, (size_t)d + 2), sizeof(double)));
+    LKI_TRY(
+        lki_grow(ctx, &block->buffer, &block->capacity, lki_product(LKI_BLOCK_ROWS, (size_t)d + 2), sizeof(double)));
     double *x = block->buffer, *w = block->buffer + LKI_BLOCK_ROWS * (d + 1);
     const double *direct = direct_rows(data, block->first_row);
     block->x = direct != NULL && data->transform == NULL ? direct : x;

@@ -1,4 +1,4 @@
-/* Describes a table as JSON: each column's type, range, quartiles, missing values, levels; duplicate rows and columns. */
+/* Describes a table as JSON: types, ranges, quartiles, missing values, levels, duplicate rows and columns. */
 #include <likely/describe.h>
 
 #include "core/reduce.h"
@@ -33,7 +33,7 @@ typedef struct survey {
     int64_t *all; /* 0..columns-1 */
     facts *facts;
     lki_moments *moments;
-    double *block;      /* LKI_BLOCK_ROWS x columns */
+    double *block;             /* LKI_BLOCK_ROWS x columns */
     lki_duplicates duplicates; /* rows */
     bool sorts;                /* a column fits into memory twice */
     bool text_compared;
@@ -283,7 +283,9 @@ static lk_status add_numeric(lk_context *ctx, lki_builder *text, const facts *f,
     struct {
         const char *name;
         double value;
-    } numbers[] = {{"min", m->least}, {"max", m->largest}, {"mean", f->count > 0 ? m->mean : nan},
+    } numbers[] = {{"min", m->least},
+                   {"max", m->largest},
+                   {"mean", f->count > 0 ? m->mean : nan},
                    {"sd", f->count > 1 ? m->sd * sqrt(n / (n - 1.0)) : nan}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         LKI_TRY(add_key(ctx, text, numbers[i].name));
@@ -394,7 +396,11 @@ static lk_status prepare(lk_context *ctx, survey *s)
 static lk_status take_survey(lk_context *ctx, survey *s)
 {
     LKI_TRY(prepare(ctx, s));
-    lki_dataset data = {.table = s->table, .features = s->all, .d = s->columns, .weight = -1, .rows = s->rows,
+    lki_dataset data = {.table = s->table,
+                        .features = s->all,
+                        .d = s->columns,
+                        .weight = -1,
+                        .rows = s->rows,
                         .blocks = (s->rows + LKI_BLOCK_ROWS - 1) / LKI_BLOCK_ROWS};
     LKI_TRY(lki_dataset_moments(ctx, &data, s->moments));
     LKI_TRY(count_duplicates(ctx, s));

@@ -9,8 +9,8 @@ typedef struct lki_hash {
     uint64_t a, b;
 } lki_hash;
 
-uint64_t lki_hash_mix(uint64_t word);                /* a bijection that spreads every bit */
-uint64_t lki_hash_number(double v);                  /* one for every NaN; 0 and -0 are the same */
+uint64_t lki_hash_mix(uint64_t word); /* a bijection that spreads every bit */
+uint64_t lki_hash_number(double v);   /* one for every NaN; 0 and -0 are the same */
 uint64_t lki_hash_text(const char *text);
 void lki_hash_add(lki_hash *hash, uint64_t word);
 

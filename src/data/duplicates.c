@@ -78,7 +78,8 @@ static lk_status read_back(lk_context *ctx, const lki_part *p, int64_t first, vo
             continue;
         }
         if (got <= 0) {
-            return lki_fail(ctx, LK_ERROR_IO, "cannot read back %zu bytes at offset %lld of a temporary file", bytes, (long long)at);
+            return lki_fail(ctx, LK_ERROR_IO, "cannot read back %zu bytes at offset %lld of a temporary file", bytes,
+                            (long long)at);
         }
         to += got;
         at += got;

@@ -4,8 +4,8 @@
 
 #include "distinct.h"
 
-/* Zeroed it is closed. Where a set of all hashes would exceed the memory, they are spooled to up to 256 unnamed temporary files by
- * their leading bits, 16 bytes each, and the files are counted one after the other. */
+/* Zeroed it is closed. Where a set of all hashes would exceed the memory, they are spooled to up to 256 unnamed
+ * temporary files by their leading bits, 16 bytes each, and the files are counted one after the other. */
 typedef struct lki_duplicates {
     lki_hash_set set;
     int64_t expected; /* hashes of one part */

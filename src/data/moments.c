@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-/* Pass 1 leaves for each feature: sum of weights, mean, least, largest. Pass 2: sums of w u and w u^2, u = (x - mean) / scale. */
+/* Pass 1 leaves for each feature: sum of weights, mean, least, largest. Pass 2: sums of w u and w u^2, u = (x -
+ * mean) / scale. */
 enum { EXTENT = 4, MOMENTS = 2 };
 
 typedef struct moments_pass {
@@ -91,8 +92,11 @@ lk_status lki_dataset_moments(lk_context *ctx, const lki_dataset *data, lki_mome
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d * EXTENT, sizeof *extent, &extent));
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d * MOMENTS, sizeof *sums, &sums));
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, sizeof *scale, &scale));
-    lki_reduction reduction = {.blocks = data->blocks, .length = (size_t)d * EXTENT, .block = extent_block,
-                               .combine = extent_combine, .state = &pass};
+    lki_reduction reduction = {.blocks = data->blocks,
+                               .length = (size_t)d * EXTENT,
+                               .block = extent_block,
+                               .combine = extent_combine,
+                               .state = &pass};
     LKI_GOTO(status, done, lki_reduce(ctx, &reduction, extent));
     for (int64_t j = 0; j < d; j++) {
         scale[j] = power_scale(extent + j * EXTENT);

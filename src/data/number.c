@@ -30,8 +30,8 @@ static double double_of(uint64_t bits)
     return v;
 }
 
-/* The bits of the double nearest to w * 10^q, w > 0. Algorithm 1 of the paper; that 128 bits of 5^q always decide is shown by
- * Mushtak and Lemire, "Fast Number Parsing Without Fallback", 2022. */
+/* The bits of the double nearest to w * 10^q, w > 0. Algorithm 1 of the paper; that 128 bits of 5^q always decide is
+ * shown by Mushtak and Lemire, "Fast Number Parsing Without Fallback", 2022. */
 static uint64_t nearest_bits(uint64_t w, int64_t q)
 {
     if (q < LKI_POWER_LOW) {

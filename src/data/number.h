@@ -7,16 +7,18 @@
 /* Bytes that lki_format_double and lki_format_integer may write, the ending NUL included. */
 enum { LKI_NUMBER_BYTES = 32 };
 
-/* Reads the longest number at the start of [p, end): sign, digits with an optional point, exponent; or nan, inf, infinity in
- * any case (a NaN's sign is dropped). No blank is skipped and no NUL is needed. The value is the double nearest to the
- * decimal, ties to even; beyond the range it is an infinity or zero. Returns what follows the number, or NULL (out
- * untouched) if there is none. Eisel-Lemire, with exact integers where more than 19 digits leave two candidates. */
+/* Reads the longest number at the start of [p, end): sign, digits with an optional point, exponent; or nan, inf,
+ * infinity in any case (a NaN's sign is dropped). No blank is skipped and no NUL is needed. The value is the double
+ * nearest to the decimal, ties to even; beyond the range it is an infinity or zero. Returns what follows the number,
+ * or NULL (out untouched) if there is none. Eisel-Lemire, with exact integers where more than 19 digits leave two
+ * candidates. */
 const char *lki_parse_double(const char *p, const char *end, double *out);
 /* The same for a whole number: sign and digits alone. NULL too where it does not fit into 64 bits. */
 const char *lki_parse_integer(const char *p, const char *end, int64_t *out);
 
-/* Writes the shortest decimal that reads back to v, the nearest to v among those, with an ending NUL; returns its length.
- * Plain for 1e-5 <= |v| < 1e17 ("79", "-0.25"), else with an exponent ("1.5e-7", "1e300"); "nan", "inf", "-inf". */
+/* Writes the shortest decimal that reads back to v, the nearest to v among those, with an ending NUL; returns its
+ * length. Plain for 1e-5 <= |v| < 1e17 ("79", "-0.25"), else with an exponent ("1.5e-7", "1e300"); "nan", "inf",
+ * "-inf". */
 int lki_format_double(double v, char out[LKI_NUMBER_BYTES]);
 int lki_format_integer(int64_t v, char out[LKI_NUMBER_BYTES]);
 

@@ -91,8 +91,8 @@ static void search_advance(search *s, int ranks, int bits)
     }
 }
 
-static lk_status count_pass(lk_context *ctx, const lk_table *table, const lki_ranks *ranks, int64_t count, const int64_t *columns,
-                            search *searches, double *rows, int shift, int bits)
+static lk_status count_pass(lk_context *ctx, const lk_table *table, const lki_ranks *ranks, int64_t count,
+                            const int64_t *columns, search *searches, double *rows, int shift, int bits)
 {
     int64_t n = lk_table_rows(table);
     for (int64_t first = 0; first < n; first += LKI_BLOCK_ROWS) {

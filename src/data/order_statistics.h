@@ -9,9 +9,9 @@
 enum { LKI_RANKS_MAX = 6 };
 typedef struct lki_ranks {
     int64_t column;
-    int count;                    /* at most LKI_RANKS_MAX */
-    int64_t rank[LKI_RANKS_MAX];  /* below the number of values that are not missing */
-    double value[LKI_RANKS_MAX];  /* the answers */
+    int count;                   /* at most LKI_RANKS_MAX */
+    int64_t rank[LKI_RANKS_MAX]; /* below the number of values that are not missing */
+    double value[LKI_RANKS_MAX]; /* the answers */
 } lki_ranks;
 
 /* A key that orders as its double does (-0 as 0; not for NaN), and back. */

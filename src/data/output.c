@@ -19,18 +19,18 @@ enum { BUFFER_BYTES = 1 << 18, NAME_TRIES = 100 };
 struct lki_output {
     lki_memory memory;
     int fd;
-    bool owned;       /* the descriptor is ours to close */
-    bool regular;     /* takes its name at the commit */
-    bool spool;       /* never takes a name */
-    bool exists;      /* a file of that name stood there at the opening */
-    mode_t mode;      /* and had this mode */
-    char *shown;      /* for messages */
-    char *path;       /* with links followed; NULL where no name is to be taken */
-    char *temporary;  /* name of the file being written; NULL while it has none */
+    bool owned;      /* the descriptor is ours to close */
+    bool regular;    /* takes its name at the commit */
+    bool spool;      /* never takes a name */
+    bool exists;     /* a file of that name stood there at the opening */
+    mode_t mode;     /* and had this mode */
+    char *shown;     /* for messages */
+    char *path;      /* with links followed; NULL where no name is to be taken */
+    char *temporary; /* name of the file being written; NULL while it has none */
     char *buffer;
     size_t used;
-    int64_t flushed;  /* bytes that left the buffer */
-    bool failed;      /* a write failed: what there is must not take the name */
+    int64_t flushed; /* bytes that left the buffer */
+    bool failed;     /* a write failed: what there is must not take the name */
 };
 
 static const char *reason(int code, char *buffer, size_t size)
@@ -404,8 +404,9 @@ static lk_status take_name(lk_context *ctx, lki_output *o)
 
 lk_status lki_output_commit(lk_context *ctx, lki_output *o)
 {
-    lk_status status = o->failed ? lki_fail(ctx, LK_ERROR_IO, "an earlier write to '%s' failed: nothing is kept", o->shown)
-                                 : flush_buffer(ctx, o);
+    lk_status status = o->failed
+                           ? lki_fail(ctx, LK_ERROR_IO, "an earlier write to '%s' failed: nothing is kept", o->shown)
+                           : flush_buffer(ctx, o);
     if (status == LK_OK && o->regular) {
         status = take_name(ctx, o);
         if (status == LK_OK) {

@@ -42,11 +42,12 @@ static lk_status take_part(lk_context *ctx, resolution *r, const char *names, in
         int64_t column = r->list[i];
         const char *name = lk_table_name(r->table, column);
         if (r->part[column] != 0) {
-            return lki_fail(ctx, LK_ERROR_ARGUMENT, "column '%s' cannot be both %s and %s", name, part_names[r->part[column]],
-                            part_names[part]);
+            return lki_fail(ctx, LK_ERROR_ARGUMENT, "column '%s' cannot be both %s and %s", name,
+                            part_names[r->part[column]], part_names[part]);
         }
         if ((part == PART_FEATURE || part == PART_WEIGHT) && !numeric(r->table, column)) {
-            return lki_fail(ctx, LK_ERROR_DATA, "column '%s' is %s: a %s is numeric (a column's type can be set: %s=real)", name,
+            return lki_fail(ctx, LK_ERROR_DATA,
+                            "column '%s' is %s: a %s is numeric (a column's type can be set: %s=real)", name,
                             type_name(lk_table_type(r->table, column)), part_names[part], name);
         }
         r->part[column] = (unsigned char)part;
@@ -89,12 +90,14 @@ static lk_status default_features(lk_context *ctx, resolution *r)
         }
     }
     if (r->d == 0) {
-        return lki_fail(ctx, LK_ERROR_DATA, "no column is left as a feature: of %lld columns %lld are not numeric and %lld play another part",
-                        (long long)r->columns, (long long)left_out, (long long)(r->columns - left_out));
+        return lki_fail(
+            ctx, LK_ERROR_DATA,
+            "no column is left as a feature: of %lld columns %lld are not numeric and %lld play another part",
+            (long long)r->columns, (long long)left_out, (long long)(r->columns - left_out));
     }
     if (left_out > 0) {
-        lki_message(ctx, "%lld column%s left out, not numeric: %.*s%s", (long long)left_out, left_out == 1 ? "" : "s", (int)used,
-                    used > 0 ? names : "", shown < left_out ? ", ..." : "");
+        lki_message(ctx, "%lld column%s left out, not numeric: %.*s%s", (long long)left_out, left_out == 1 ? "" : "s",
+                    (int)used, used > 0 ? names : "", shown < left_out ? ", ..." : "");
     }
     return LK_OK;
 }
@@ -121,8 +124,8 @@ static lk_status resolve(lk_context *ctx, resolution *r, const lk_roles *roles)
     return LK_OK;
 }
 
-lk_status lki_roles_resolve(lk_context *ctx, const lk_table *table, const lk_roles *roles, int64_t **features, int64_t *d,
-                            int64_t *label, int64_t *weight)
+lk_status lki_roles_resolve(lk_context *ctx, const lk_table *table, const lk_roles *roles, int64_t **features,
+                            int64_t *d, int64_t *label, int64_t *weight)
 {
     resolution r = {.table = table, .columns = lk_table_columns(table), .label = -1, .weight = -1};
     lk_status status;

@@ -214,7 +214,8 @@ static double apply_value(const lki_chain *c, double x, bool *good)
     return *good || isfinite(x) ? x : (double)NAN;
 }
 
-void lki_transform_apply(const lki_transform *t, const double *x, int64_t rows, double *z, double *log_jacobian, int64_t *bad)
+void lki_transform_apply(const lki_transform *t, const double *x, int64_t rows, double *z, double *log_jacobian,
+                         int64_t *bad)
 {
     int64_t first_bad = -1;
     for (int64_t i = 0; i < rows; i++) {
@@ -361,18 +362,20 @@ static bool parse_step(const json_t *item, lki_step *out)
 static lk_status parse_chains(lk_context *ctx, const json_t *root, lki_transform *t)
 {
     if (!json_is_array(root) || json_array_size(root) != (size_t)t->d) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "transform: an array of %lld lists of steps is expected", (long long)t->d);
+        return lki_fail(ctx, LK_ERROR_FORMAT, "transform: an array of %lld lists of steps is expected",
+                        (long long)t->d);
     }
     for (int64_t j = 0; j < t->d; j++) {
         const json_t *list = json_array_get(root, (size_t)j);
         if (!json_is_array(list) || json_array_size(list) > LKI_TRANSFORM_STEPS) {
-            return lki_fail(ctx, LK_ERROR_FORMAT, "transform[%lld]: a list of at most %d steps is expected", (long long)j,
-                            (int)LKI_TRANSFORM_STEPS);
+            return lki_fail(ctx, LK_ERROR_FORMAT, "transform[%lld]: a list of at most %d steps is expected",
+                            (long long)j, (int)LKI_TRANSFORM_STEPS);
         }
         lki_chain *c = &t->chains[j];
         for (; c->count < (int)json_array_size(list); c->count++) {
             if (!parse_step(json_array_get(list, (size_t)c->count), &c->steps[c->count])) {
-                return lki_fail(ctx, LK_ERROR_FORMAT, "transform[%lld][%d]: a step is one of %s or [\"standardize\", mean, sd > 0]",
+                return lki_fail(ctx, LK_ERROR_FORMAT,
+                                "transform[%lld][%d]: a step is one of %s or [\"standardize\", mean, sd > 0]",
                                 (long long)j, c->count, "\"identity\", \"log\", \"logit\", \"sqrt\", \"asinh\"");
             }
         }

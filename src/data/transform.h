@@ -1,32 +1,39 @@
-/* Transforms of features before a fit, each with its inverse and Jacobian, so that densities stay in the data's own units. */
+/* Transforms of features before a fit, each with its inverse and Jacobian, so that densities stay in the data's own
+ * units. */
 #ifndef LIKELY_TRANSFORM_H
 #define LIKELY_TRANSFORM_H
 
 #include "core/core.h"
 
-/* For each feature a chain of at most LKI_TRANSFORM_STEPS steps: standardize ((x - a) / b), log, logit, sqrt (sign(x) sqrt |x|, so
- * that it has an inverse everywhere), asinh; no step is the identity. Every step increases. Immutable once made. */
+/* For each feature a chain of at most LKI_TRANSFORM_STEPS steps: standardize ((x - a) / b), log, logit, sqrt
+ * (sign(x) sqrt |x|, so that it has an inverse everywhere), asinh; no step is the identity. Every step increases.
+ * Immutable once made. */
 enum { LKI_TRANSFORM_STEPS = 8 };
 typedef struct lki_transform lki_transform;
 struct lki_dataset;
 
-/* Parses "log,standardize" or "log:price,standardize:age" for the dataset's d features of these names; standardize takes its
- * weighted mean and standard deviation (of the sum of weights) from the (still untransformed) dataset as the steps before it
- * leave it, without missing values; of a constant feature only the mean is taken away. Two passes for each standardize.
- * Errors: LK_ERROR_ARGUMENT (a step or feature that is not known), LK_ERROR_DATA (outside a step's domain: row and column). */
-lk_status lki_transform_new(lk_context *ctx, const char *text, const char *const *names, const struct lki_dataset *dataset,
-                            lki_transform **out) LK_NODISCARD;
+/* Parses "log,standardize" or "log:price,standardize:age" for the dataset's d features of these names; standardize
+ * takes its weighted mean and standard deviation (of the sum of weights) from the (still untransformed) dataset as the
+ * steps before it leave it, without missing values; of a constant feature only the mean is taken away. Two passes for
+ * each standardize.
+ * Errors: LK_ERROR_ARGUMENT (a step or feature that is not known), LK_ERROR_DATA (outside a step's domain: row and
+ * column). */
+lk_status lki_transform_new(lk_context *ctx, const char *text, const char *const *names,
+                            const struct lki_dataset *dataset, lki_transform **out) LK_NODISCARD;
 /* The same from what lki_transform_json() wrote (a model file). */
 lk_status lki_transform_parse(lk_context *ctx, const char *json, int64_t d, lki_transform **out) LK_NODISCARD;
 lk_status lki_transform_json(lk_context *ctx, const lki_transform *t, char **out) LK_NODISCARD;
 /* Those of some features only. */
-lk_status lki_transform_select(lk_context *ctx, const lki_transform *t, const int64_t *features, int64_t count, lki_transform **out) LK_NODISCARD;
+lk_status lki_transform_select(lk_context *ctx, const lki_transform *t, const int64_t *features, int64_t count,
+                               lki_transform **out) LK_NODISCARD;
 void lki_transform_free(lki_transform *t);
 
-/* z = t(x) for rows x d values (may be in place); values outside the domain become NaN and *bad (if not NULL) receives the
- * first such index, else -1; NaN stays NaN and is not bad. log_jacobian (rows, may be NULL) receives sum_j log |dz_j/dx_j|.
- * sqrt's density has no bound at 0: there z = 0 and the Jacobian is inf, but it counts as outside for *bad. */
-void lki_transform_apply(const lki_transform *t, const double *x, int64_t rows, double *z, double *log_jacobian, int64_t *bad);
+/* z = t(x) for rows x d values (may be in place); values outside the domain become NaN and *bad (if not NULL)
+ * receives the first such index, else -1; NaN stays NaN and is not bad. log_jacobian (rows, may be NULL) receives
+ * sum_j log |dz_j/dx_j|. sqrt's density has no bound at 0: there z = 0 and the Jacobian is inf, but it counts as
+ * outside for *bad. */
+void lki_transform_apply(const lki_transform *t, const double *x, int64_t rows, double *z, double *log_jacobian,
+                         int64_t *bad);
 /* Why x is outside the domain of a feature's chain, such as "log takes values above 0"; static text. */
 const char *lki_transform_domain(const lki_transform *t, int64_t feature, double x);
 /* x with t(x) = z, kept inside the domain where rounding would leave it (logit of 40 is below 1). */

@@ -12,7 +12,8 @@ static lk_status add_step(lk_context *ctx, lki_transform *t, int64_t j, const ch
         return LK_OK;
     }
     if (c->count == LKI_TRANSFORM_STEPS) {
-        return lki_fail(ctx, LK_ERROR_ARGUMENT, "transform: '%s' has more than %d steps", name, (int)LKI_TRANSFORM_STEPS);
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "transform: '%s' has more than %d steps", name,
+                        (int)LKI_TRANSFORM_STEPS);
     }
     c->steps[c->count++] = step;
     return LK_OK;

@@ -5,12 +5,12 @@
 #include "transform.h"
 
 /* Every step: name, the word for it, what it takes. */
-#define LKI_STEP_LIST(X)                                                                                                        \
-    X(LKI_STEP_IDENTITY, "identity", "a value is a finite number")                                                              \
-    X(LKI_STEP_STANDARDIZE, "standardize", "standardize takes finite values")                                                   \
-    X(LKI_STEP_LOG, "log", "log takes values above 0")                                                                          \
-    X(LKI_STEP_LOGIT, "logit", "logit takes values between 0 and 1, without the two")                                           \
-    X(LKI_STEP_SQRT, "sqrt", "sqrt takes values other than 0, where its density has no bound")                                  \
+#define LKI_STEP_LIST(X)                                                                       \
+    X(LKI_STEP_IDENTITY, "identity", "a value is a finite number")                             \
+    X(LKI_STEP_STANDARDIZE, "standardize", "standardize takes finite values")                  \
+    X(LKI_STEP_LOG, "log", "log takes values above 0")                                         \
+    X(LKI_STEP_LOGIT, "logit", "logit takes values between 0 and 1, without the two")          \
+    X(LKI_STEP_SQRT, "sqrt", "sqrt takes values other than 0, where its density has no bound") \
     X(LKI_STEP_ASINH, "asinh", "asinh takes finite values")
 
 typedef enum lki_step_kind {

@@ -29,12 +29,12 @@ struct lk_writer {
     lki_memory memory;
     output_format format;
     lki_output *output;
-    lki_output *target; /* where an NPY's rows are spooled because the header, which counts them, comes first; else NULL */
+    lki_output *target; /* waits while an NPY's rows are spooled, since its header counts them; else NULL */
     column *columns;
     int64_t count;
-    int64_t numeric; /* columns of type real and integer */
-    int64_t rows;    /* written so far */
-    bool failed;     /* rows are missing: what there is must not take the name */
+    int64_t numeric;    /* columns of type real and integer */
+    int64_t rows;       /* written so far */
+    bool failed;        /* rows are missing: what there is must not take the name */
     lki_builder *texts; /* one a task */
     int tasks;
 };
@@ -67,7 +67,8 @@ static lk_status find_format(lk_context *ctx, const char *path, const char *name
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "unknown output format '%s': use csv, tsv, jsonl or npy", name);
     }
     return lki_fail(ctx, LK_ERROR_ARGUMENT,
-                    "the extension of '%s' names no output format: use .csv, .tsv, .jsonl or .npy, or give the format", path);
+                    "the extension of '%s' names no output format: use .csv, .tsv, .jsonl or .npy, or give the format",
+                    path);
 }
 
 static bool is_number(const column *c)
@@ -97,8 +98,10 @@ static lk_status copy_columns(lk_context *ctx, lk_writer *w, const lk_column *co
         }
     }
     if (w->format == FORMAT_NPY && w->numeric == 0) {
-        return lki_fail(ctx, LK_ERROR_ARGUMENT, "an npy file holds numeric columns only, and none of the %lld columns is: use "
-                                                "csv, tsv or jsonl", (long long)count);
+        return lki_fail(ctx, LK_ERROR_ARGUMENT,
+                        "an npy file holds numeric columns only, and none of the %lld columns is: use "
+                        "csv, tsv or jsonl",
+                        (long long)count);
     }
     return LK_OK;
 }
@@ -126,8 +129,8 @@ static lk_status write_head(lk_context *ctx, lk_writer *w)
     return status;
 }
 
-lk_status lk_writer_open(lk_context *ctx, const char *path, const char *format_text, const lk_column *columns, int64_t count,
-                         lk_writer **out)
+lk_status lk_writer_open(lk_context *ctx, const char *path, const char *format_text, const lk_column *columns,
+                         int64_t count, lk_writer **out)
 {
     lki_begin(ctx);
     output_format format = FORMAT_CSV;
@@ -196,7 +199,8 @@ static size_t format_number(const column *c, double value, char *out)
     return (size_t)lki_format_double(value, out);
 }
 
-static lk_status add_word(lk_context *ctx, const lk_writer *w, lki_builder *text, const column *c, double value, int64_t row)
+static lk_status add_word(lk_context *ctx, const lk_writer *w, lki_builder *text, const column *c, double value,
+                          int64_t row)
 {
     const char *word = text_of(c, value);
     if (word == NULL) {
@@ -211,7 +215,8 @@ static lk_status add_word(lk_context *ctx, const lk_writer *w, lki_builder *text
     return lki_builder_add_quoted(ctx, text, word, w->format == FORMAT_CSV ? ',' : '\t');
 }
 
-static lk_status format_delimited_row(lk_context *ctx, const lk_writer *w, lki_builder *text, const double *v, int64_t row)
+static lk_status format_delimited_row(lk_context *ctx, const lk_writer *w, lki_builder *text, const double *v,
+                                      int64_t row)
 {
     char delimiter = w->format == FORMAT_CSV ? ',' : '\t';
     LKI_TRY(lki_builder_reserve(ctx, text, (size_t)w->count * (LKI_NUMBER_BYTES + 1) + 3));
@@ -332,8 +337,9 @@ lk_status lk_writer_rows(lk_context *ctx, lk_writer *w, const double *values, in
 static void npy_header(const lk_writer *w, char out[NPY_HEADER_BYTES])
 {
     char dictionary[NPY_HEADER_BYTES];
-    int length = snprintf(dictionary, sizeof dictionary, "{'descr': '<f8', 'fortran_order': False, 'shape': (%lld, %lld), }",
-                          (long long)w->rows, (long long)w->numeric);
+    int length =
+        snprintf(dictionary, sizeof dictionary, "{'descr': '<f8', 'fortran_order': False, 'shape': (%lld, %lld), }",
+                 (long long)w->rows, (long long)w->numeric);
     memset(out, ' ', NPY_HEADER_BYTES);
     memcpy(out, "\x93NUMPY\x01\x00", 8);
     out[8] = (char)(NPY_HEADER_BYTES - 10);

@@ -214,7 +214,8 @@ static void test_devices_and_pipes(void **state)
     assert_false(lki_output_patchable(o));
     check_ok(ctx, lki_output_write(ctx, o, "0123456789", 10));
     check_status(ctx, LK_ERROR_IO, lki_output_commit(ctx, o));
-    assert_string_equal(lk_error_message(ctx), "cannot write 10 bytes at offset 0 of '/dev/full': No space left on device");
+    assert_string_equal(lk_error_message(ctx),
+                        "cannot write 10 bytes at offset 0 of '/dev/full': No space left on device");
     lki_begin(ctx);
     assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
     int reader = open(path_of("fifo"), O_RDONLY | O_NONBLOCK);
@@ -283,7 +284,8 @@ static void test_full_disk(void **state)
     rmdir(place);
 }
 
-/* Children that are killed at some moment of writing a second version: what stands there is always one version, whole. */
+/* Children that are killed at some moment of writing a second version: what stands there is always one version,
+ * whole. */
 static void test_killed(void **state)
 {
     (void)state;
@@ -300,8 +302,8 @@ static void test_killed(void **state)
             lk_context *ctx = check_context(1);
             for (;;) {
                 lki_output *o = NULL;
-                if (lki_output_open(ctx, path_of("victim"), &o) != LK_OK || lki_output_write(ctx, o, bytes, SIZE) != LK_OK ||
-                    lki_output_commit(ctx, o) != LK_OK) {
+                if (lki_output_open(ctx, path_of("victim"), &o) != LK_OK ||
+                    lki_output_write(ctx, o, bytes, SIZE) != LK_OK || lki_output_commit(ctx, o) != LK_OK) {
                     _exit(1);
                 }
             }
@@ -321,7 +323,8 @@ static void test_killed(void **state)
     assert_int_equal(old + new, kills);
     DIR *d = opendir(directory);
     for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-        bool known = e->d_name[0] == '.' && (e->d_name[1] == '\0' || e->d_name[1] == '.' || strstr(e->d_name, ".likely-") != NULL);
+        bool known = e->d_name[0] == '.' &&
+                     (e->d_name[1] == '\0' || e->d_name[1] == '.' || strstr(e->d_name, ".likely-") != NULL);
         assert_true(known || strcmp(e->d_name, "victim") == 0);
         if (strstr(e->d_name, ".likely-") != NULL) {
             unlink(path_of(e->d_name));
@@ -347,7 +350,8 @@ static void test_no_memory(void **state)
             lk_context_options options = {.size = sizeof options, .threads = 2, .allocator = &allocator};
             lk_context *ctx = NULL;
             lk_writer *w = NULL;
-            lk_column columns[] = {{"a,b", LK_TYPE_REAL, NULL, 0}, {"c", LK_TYPE_INTEGER, NULL, 0}, {"d", LK_TYPE_REAL, NULL, 0}};
+            lk_column columns[] = {
+                {"a,b", LK_TYPE_REAL, NULL, 0}, {"c", LK_TYPE_INTEGER, NULL, 0}, {"d", LK_TYPE_REAL, NULL, 0}};
             assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
             memory.calls = 0;
             memory.fail_at = at;
@@ -389,9 +393,14 @@ static int remove_directory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new_old_and_thrown_away), cmocka_unit_test(test_links_and_relative_paths), cmocka_unit_test(test_patch_and_large_writes),
-        cmocka_unit_test(test_places_that_cannot_be_written), cmocka_unit_test(test_devices_and_pipes), cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_killed), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_new_old_and_thrown_away),
+        cmocka_unit_test(test_links_and_relative_paths),
+        cmocka_unit_test(test_patch_and_large_writes),
+        cmocka_unit_test(test_places_that_cannot_be_written),
+        cmocka_unit_test(test_devices_and_pipes),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests_name("output", tests, make_directory, remove_directory);
 }

@@ -1,4 +1,5 @@
-/* Numbers against the C library's strtod and printf in the C locale, which round correctly, and against published hard cases. */
+/* Numbers against the C library's strtod and printf in the C locale, which round correctly, and against published
+ * hard cases. */
 #include "../check.h"
 #include "data/number.h"
 
@@ -56,8 +57,8 @@ static void same_as_strtod(const char *text)
 static void test_published_hard_cases(void **state)
 {
     (void)state;
-    /* The first is the number that hung PHP and Java in 2011; the 19-digit ones are from the test data of Lemire's paper and of
-     * Gay's "Correctly Rounded Binary-Decimal and Decimal-Binary Conversions" (1990). */
+    /* The first is the number that hung PHP and Java in 2011; the 19-digit ones are from the test data of Lemire's
+     * paper and of Gay's "Correctly Rounded Binary-Decimal and Decimal-Binary Conversions" (1990). */
     static const struct {
         const char *text;
         uint64_t bits;
@@ -88,16 +89,30 @@ static void test_published_hard_cases(void **state)
         assert_int_equal(bits_of(parse_all(cases[i].text)), cases[i].bits);
     }
     static const char *const texts[] = {
-        "1090544144181609348671888949248", "1090544144181609348835077142190", "6929495644600919.5", "3.237883913302901289588352412501532174863037669423108059901297049552301970670676565786835742587799557860615776559838283435514391084153169252689190564396459577394618038928365305143463955100356696665629202017331344031730044369360205258345803431471660032699580731300954848363975548690010751530018881758184174569652173110473696022749934638425380623369774736560008997404060967498028389191878963968575439222206416981462690113342524002724385941651051293552601421155333430225237291523843322331326138431477823591142408800030775170625915670728657003151953664260769822494937951845801530895238439819708403389937873241463484205608000027270531106827387907791444918534771598750162812548862768493201518991668028251730299953143924168545708663913273994694463908672332763671875e-319",
-        "9355950000000000000.00000000000000000000000000000000001844674407370955161600000184467440737095516161844674407370955161",
-        "123456789012345678901234567890e-10", "0.000000000000000000000000000000000000000000000000123456789012345678901", "00000000000000000000000000000000000000012345",
+        "1090544144181609348671888949248",
+        "1090544144181609348835077142190",
+        "6929495644600919.5",
+        "3."
+        "23788391330290128958835241250153217486303766942310805990129704955230197067067656578683574258779955786061577655"
+        "98382834355143910841531692526891905643964595773946180389283653051434639551003566966656292020173313440317300443"
+        "69360205258345803431471660032699580731300954848363975548690010751530018881758184174569652173110473696022749934"
+        "63842538062336977473656000899740406096749802838919187896396857543922220641698146269011334252400272438594165105"
+        "12935526014211553334302252372915238433223313261384314778235911424088000307751706259156707286570031519536642607"
+        "69822494937951845801530895238439819708403389937873241463484205608000027270531106827387907791444918534771598750"
+        "162812548862768493201518991668028251730299953143924168545708663913273994694463908672332763671875e-319",
+        "9355950000000000000."
+        "00000000000000000000000000000000001844674407370955161600000184467440737095516161844674407370955161",
+        "123456789012345678901234567890e-10",
+        "0.000000000000000000000000000000000000000000000000123456789012345678901",
+        "00000000000000000000000000000000000000012345",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         same_as_strtod(texts[i]);
     }
 }
 
-/* Midpoints of neighbours, exact in all their digits, and the decimals right beside them. x87's long double holds them. */
+/* Midpoints of neighbours, exact in all their digits, and the decimals right beside them. x87's long double holds
+ * them. */
 static void test_midpoints(void **state)
 {
     (void)state;
@@ -158,11 +173,39 @@ static void test_grammar(void **state)
         int used; /* -1 = no number */
         double value;
     } cases[] = {
-        {"", -1, 0}, {"-", -1, 0}, {"+", -1, 0}, {".", -1, 0}, {"-.", -1, 0}, {".e5", -1, 0}, {"e5", -1, 0}, {" 1", -1, 0},
-        {"x", -1, 0}, {"in", -1, 0}, {"na", -1, 0}, {"5.", 2, 5}, {".5", 2, 0.5}, {"+7", 2, 7}, {"-0", 2, 0}, {"3e", 1, 3}, {"3e+", 1, 3},
-        {"3e+2", 4, 300}, {"3E-1", 4, 0.3}, {"1,5", 1, 1}, {"12abc", 2, 12}, {"0x10", 1, 0}, {"1.2.3", 3, 1.2}, {"12345678,", 8, 12345678},
-        {"1234567812345678;", 16, 1234567812345678}, {"--1", -1, 0}, {"1e5e5", 3, 1e5}, {"12345678.12345678", 17, 12345678.12345678},
-        {"1234567\xb1", 7, 1234567}, {"/0", -1, 0}, {":", -1, 0}, {"1234567:", 7, 1234567}, {"1234567/", 7, 1234567},
+        {"", -1, 0},
+        {"-", -1, 0},
+        {"+", -1, 0},
+        {".", -1, 0},
+        {"-.", -1, 0},
+        {".e5", -1, 0},
+        {"e5", -1, 0},
+        {" 1", -1, 0},
+        {"x", -1, 0},
+        {"in", -1, 0},
+        {"na", -1, 0},
+        {"5.", 2, 5},
+        {".5", 2, 0.5},
+        {"+7", 2, 7},
+        {"-0", 2, 0},
+        {"3e", 1, 3},
+        {"3e+", 1, 3},
+        {"3e+2", 4, 300},
+        {"3E-1", 4, 0.3},
+        {"1,5", 1, 1},
+        {"12abc", 2, 12},
+        {"0x10", 1, 0},
+        {"1.2.3", 3, 1.2},
+        {"12345678,", 8, 12345678},
+        {"1234567812345678;", 16, 1234567812345678},
+        {"--1", -1, 0},
+        {"1e5e5", 3, 1e5},
+        {"12345678.12345678", 17, 12345678.12345678},
+        {"1234567\xb1", 7, 1234567},
+        {"/0", -1, 0},
+        {":", -1, 0},
+        {"1234567:", 7, 1234567},
+        {"1234567/", 7, 1234567},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         double v = -77.0;
@@ -178,7 +221,8 @@ static void test_grammar(void **state)
     }
     assert_true(signbit(parse_all("-0")) != 0);
     assert_true(isnan(parse_all("nan")) && isnan(parse_all("NaN")) && isnan(parse_all("-NAN")));
-    assert_true(parse_all("inf") == (double)INFINITY && parse_all("-Infinity") == -(double)INFINITY && parse_all("+INF") == (double)INFINITY);
+    assert_true(parse_all("inf") == (double)INFINITY && parse_all("-Infinity") == -(double)INFINITY &&
+                parse_all("+INF") == (double)INFINITY);
     double v = 0.0;
     const char *infinit = "infinit";
     assert_ptr_equal(lki_parse_double(infinit, infinit + 7, &v), infinit + 3);
@@ -195,8 +239,18 @@ static void test_integers(void **state)
         int used;
         int64_t value;
     } cases[] = {
-        {"0", 1, 0}, {"-0", 2, 0}, {"42x", 2, 42}, {"+7", 2, 7}, {"9223372036854775807", 19, INT64_MAX}, {"9223372036854775808", -1, 0},
-        {"-9223372036854775808", 20, INT64_MIN}, {"-9223372036854775809", -1, 0}, {"99999999999999999999", -1, 0}, {"", -1, 0}, {"-", -1, 0}, {"1.5", 1, 1},
+        {"0", 1, 0},
+        {"-0", 2, 0},
+        {"42x", 2, 42},
+        {"+7", 2, 7},
+        {"9223372036854775807", 19, INT64_MAX},
+        {"9223372036854775808", -1, 0},
+        {"-9223372036854775808", 20, INT64_MIN},
+        {"-9223372036854775809", -1, 0},
+        {"99999999999999999999", -1, 0},
+        {"", -1, 0},
+        {"-", -1, 0},
+        {"1.5", 1, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int64_t v = -77;
@@ -226,11 +280,31 @@ static void test_layout(void **state)
         double value;
         const char *text;
     } cases[] = {
-        {0.0, "0"}, {79.0, "79"}, {-79.0, "-79"}, {0.1, "0.1"}, {-0.25, "-0.25"}, {1e16, "10000000000000000"}, {1e17, "1e17"},
-        {123456789012345680.0, "1.2345678901234568e17"}, {0.00001, "0.00001"}, {0.000012345, "0.000012345"}, {1e-6, "1e-6"}, {1.5e-7, "1.5e-7"},
-        {1e300, "1e300"}, {5e-324, "5e-324"}, {1.7976931348623157e308, "1.7976931348623157e308"}, {100.5, "100.5"}, {3.141592653589793, "3.141592653589793"},
-        {2.2250738585072014e-308, "2.2250738585072014e-308"}, {9007199254740993.0, "9007199254740992"}, {1e10, "10000000000"}, {-1.5e25, "-1.5e25"},
-        {123456.0, "123456"}, {1e22, "1e22"}, {9.5, "9.5"}, {0.30000000000000004, "0.30000000000000004"},
+        {0.0, "0"},
+        {79.0, "79"},
+        {-79.0, "-79"},
+        {0.1, "0.1"},
+        {-0.25, "-0.25"},
+        {1e16, "10000000000000000"},
+        {1e17, "1e17"},
+        {123456789012345680.0, "1.2345678901234568e17"},
+        {0.00001, "0.00001"},
+        {0.000012345, "0.000012345"},
+        {1e-6, "1e-6"},
+        {1.5e-7, "1.5e-7"},
+        {1e300, "1e300"},
+        {5e-324, "5e-324"},
+        {1.7976931348623157e308, "1.7976931348623157e308"},
+        {100.5, "100.5"},
+        {3.141592653589793, "3.141592653589793"},
+        {2.2250738585072014e-308, "2.2250738585072014e-308"},
+        {9007199254740993.0, "9007199254740992"},
+        {1e10, "10000000000"},
+        {-1.5e25, "-1.5e25"},
+        {123456.0, "123456"},
+        {1e22, "1e22"},
+        {9.5, "9.5"},
+        {0.30000000000000004, "0.30000000000000004"},
     };
     char text[LKI_NUMBER_BYTES];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -283,7 +357,8 @@ static void check_value(double v, bool thorough)
         while (!reads_back(v, least, other)) {
             least++;
         }
-        /* At a power of two the nearest decimal may miss where a farther one on the wide side hits: only there may ours be shorter. */
+        /* At a power of two the nearest decimal may miss where a farther one on the wide side hits: only there may
+         * ours be shorter. */
         bool power = (bits_of(v) & 0xfffffffffffffu) == 0;
         if (digits != least && !(power && digits < least)) {
             fail_msg("%a is written as %s, shortest is %s", v, text, other);
@@ -374,9 +449,15 @@ static void test_other_locales(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_published_hard_cases), cmocka_unit_test(test_midpoints),   cmocka_unit_test(test_800_digits),
-        cmocka_unit_test(test_grammar),              cmocka_unit_test(test_integers),    cmocka_unit_test(test_layout),
-        cmocka_unit_test(test_round_trips),          cmocka_unit_test(test_random_decimals), cmocka_unit_test(test_other_locales),
+        cmocka_unit_test(test_published_hard_cases),
+        cmocka_unit_test(test_midpoints),
+        cmocka_unit_test(test_800_digits),
+        cmocka_unit_test(test_grammar),
+        cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_random_decimals),
+        cmocka_unit_test(test_other_locales),
     };
     return cmocka_run_group_tests_name("number", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Writers: what is written reads back as the same doubles and strings, byte for byte the same on any number of threads. */
+/* Writers: what is written reads back as the same doubles and strings, byte for byte the same on any number of
+ * threads. */
 #include "../check.h"
 #include "data/number.h"
 #include "data/table_impl.h"
@@ -53,8 +54,22 @@ static uint64_t next_bits(void)
 }
 
 /* Texts that need every rule of quoting. */
-static const char *const words[] = {"plain", "with,comma", "with\ttab", "a \"quote\"", "line\nbreak", "carriage\rreturn", "", " blank ", "back\\slash",
-                                    "\x01control\x1f", "na\xc3\xafve", "\xff invalid \xc3", "\"", "\"\"", "a;b|c", "NA?"};
+static const char *const words[] = {"plain",
+                                    "with,comma",
+                                    "with\ttab",
+                                    "a \"quote\"",
+                                    "line\nbreak",
+                                    "carriage\rreturn",
+                                    "",
+                                    " blank ",
+                                    "back\\slash",
+                                    "\x01control\x1f",
+                                    "na\xc3\xafve",
+                                    "\xff invalid \xc3",
+                                    "\"",
+                                    "\"\"",
+                                    "a;b|c",
+                                    "NA?"};
 enum { WORDS = sizeof words / sizeof words[0] };
 
 /* A table without rows whose column 0 is a category of all words and column 1 a text of them. */
@@ -67,7 +82,8 @@ static lk_table *make_words(lk_context *ctx)
         table->columns[c].type = c == 0 ? LK_TYPE_CATEGORY : LK_TYPE_TEXT;
         for (size_t i = 0; i < WORDS; i++) {
             size_t number;
-            check_ok(ctx, lki_string_list_intern(ctx, &table->memory, &table->columns[c].strings, words[i], strlen(words[i]), &number));
+            check_ok(ctx, lki_string_list_intern(ctx, &table->memory, &table->columns[c].strings, words[i],
+                                                 strlen(words[i]), &number));
             assert_int_equal(number, i);
         }
     }
@@ -82,7 +98,10 @@ static double any_number(int64_t i)
     if (isnan(v) || i % 17 == 0) {
         return (double)NAN;
     }
-    return i % 5 == 0 ? (double)(int64_t)(bits >> 40) / 100.0 : i % 31 == 0 ? (double)INFINITY : i % 37 == 0 ? -(double)INFINITY : v;
+    return i % 5 == 0    ? (double)(int64_t)(bits >> 40) / 100.0
+           : i % 31 == 0 ? (double)INFINITY
+           : i % 37 == 0 ? -(double)INFINITY
+                         : v;
 }
 
 /* Fields of RFC 4180: the reading side in its simplest form. Returns what follows the field and its end. */
@@ -122,7 +141,8 @@ static double *make_rows(void)
     return values;
 }
 
-static void write_file(lk_context *ctx, const char *path, const char *format, const lk_table *source, const double *values, int64_t piece)
+static void write_file(lk_context *ctx, const char *path, const char *format, const lk_table *source,
+                       const double *values, int64_t piece)
 {
     lk_column columns[COLUMNS];
     for (int64_t j = 0; j < COLUMNS; j++) {
@@ -220,7 +240,8 @@ static void test_json_lines(void **state)
                 assert_true(json_is_null(item));
             } else if (j == 2 || j == 3) {
                 bool invalid = strchr(words[(int)v], '\xff') != NULL;
-                assert_string_equal(json_string_value(item), invalid ? "\xef\xbf\xbd invalid \xef\xbf\xbd" : words[(int)v]);
+                assert_string_equal(json_string_value(item),
+                                    invalid ? "\xef\xbf\xbd invalid \xef\xbf\xbd" : words[(int)v]);
             } else {
                 assert_true(json_number_value(item) == v);
             }
@@ -288,7 +309,8 @@ static void test_small_files(void **state)
     } cases[] = {
         {"s.csv", NULL, "a,b\n1.5,2\n,1e20\n-inf,0\n0.1,\n", 2},
         {"s.TSV", NULL, "a\tb\n1.5\t2\n\t1e20\n-inf\t0\n0.1\t\n", 2},
-        {"s.jsonl", NULL, "{\"a\":1.5,\"b\":2}\n{\"a\":null,\"b\":1e20}\n{\"a\":null,\"b\":0}\n{\"a\":0.1,\"b\":null}\n", 2},
+        {"s.jsonl", NULL,
+         "{\"a\":1.5,\"b\":2}\n{\"a\":null,\"b\":1e20}\n{\"a\":null,\"b\":0}\n{\"a\":0.1,\"b\":null}\n", 2},
         {"s.anything", "csv", "a\n1.5\n2\n\"\"\n1e20\n-inf\n-0\n0.1\n\"\"\n", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -311,7 +333,8 @@ static void test_small_files(void **state)
 static void test_refusals(void **state)
 {
     lk_context *ctx = *state;
-    lk_column text = {"t", LK_TYPE_TEXT, NULL, 0}, real = {"r", LK_TYPE_REAL, NULL, 0}, kind = {"k", LK_TYPE_CATEGORY, NULL, 0};
+    lk_column text = {"t", LK_TYPE_TEXT, NULL, 0}, real = {"r", LK_TYPE_REAL, NULL, 0},
+              kind = {"k", LK_TYPE_CATEGORY, NULL, 0};
     lk_writer *w = NULL;
     check_status(ctx, LK_ERROR_ARGUMENT, lk_writer_open(ctx, path_of("a.xls"), NULL, &real, 1, &w));
     check_contains(lk_error_message(ctx), "use .csv, .tsv, .jsonl or .npy");
@@ -361,8 +384,9 @@ static int remove_directory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv_and_tsv), cmocka_unit_test(test_same_bytes_on_any_threads), cmocka_unit_test(test_json_lines),
-        cmocka_unit_test(test_npy),         cmocka_unit_test(test_small_files),               cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_csv_and_tsv),    cmocka_unit_test(test_same_bytes_on_any_threads),
+        cmocka_unit_test(test_json_lines),     cmocka_unit_test(test_npy),
+        cmocka_unit_test(test_small_files),    cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_sources_change),
     };
     return cmocka_run_group_tests_name("writer", tests, make_directory, remove_directory);

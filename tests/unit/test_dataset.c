@@ -77,7 +77,8 @@ static void test_transformed_blocks_leave_the_table_alone(void **state)
     static const int64_t all[] = {0, 1, 2, 3};
     lki_transform *t = NULL;
     check_ok(ctx, lki_transform_parse(ctx, "[[[\"standardize\",1,2]],[],[\"asinh\"],[]]", 4, &t));
-    lki_dataset data = {.table = table, .features = all, .d = 4, .weight = 3, .transform = t, .rows = ROWS, .blocks = 3};
+    lki_dataset data = {
+        .table = table, .features = all, .d = 4, .weight = 3, .transform = t, .rows = ROWS, .blocks = 3};
     lki_block block = {0};
     check_ok(ctx, lki_dataset_block(ctx, &data, 1, &block));
     assert_true(block.x[0] == (value_at(LKI_BLOCK_ROWS, 0) - 1.0) / 2.0);
@@ -88,8 +89,8 @@ static void test_transformed_blocks_leave_the_table_alone(void **state)
     lk_table_free(table);
 }
 
-/* The groups of a mask part the rows, hold what the stream says, and have sizes within 5 standard deviations (a false alarm once
- * in 1.7 million seeds; the seed is fixed). */
+/* The groups of a mask part the rows, hold what the stream says, and have sizes within 5 standard deviations (a
+ * false alarm once in 1.7 million seeds; the seed is fixed). */
 static void test_masks(void **state)
 {
     lk_context *ctx = *state;
@@ -97,7 +98,8 @@ static void test_masks(void **state)
     static const int64_t feature[] = {0};
     static const lki_mask masks[] = {{1, 0.2, 0, 1, 42}, {1, 0, 5, 3, 42}, {1, 0.75, 0, 1, 7}};
     for (size_t m = 0; m < sizeof masks / sizeof masks[0]; m++) {
-        lki_dataset in = {.table = table, .features = feature, .d = 1, .weight = 3, .mask = masks[m], .rows = ROWS, .blocks = 3};
+        lki_dataset in = {
+            .table = table, .features = feature, .d = 1, .weight = 3, .mask = masks[m], .rows = ROWS, .blocks = 3};
         lki_dataset out = in;
         out.mask.kind = 2;
         double share = masks[m].groups > 0 ? 1.0 / (double)masks[m].groups : masks[m].share, held = 0.0;
@@ -127,7 +129,8 @@ static void test_bad_weights(void **state)
     static const struct {
         double w;
         const char *text;
-    } cases[] = {{-1.5, "row 2 of column 'x2': the weight is -1.5"}, {(double)NAN, "row 2 of column 'x2': the weight is missing"}};
+    } cases[] = {{-1.5, "row 2 of column 'x2': the weight is -1.5"},
+                 {(double)NAN, "row 2 of column 'x2': the weight is missing"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         double values[] = {1, 1, 2, cases[i].w};
         static const int64_t feature[] = {0};
@@ -192,18 +195,25 @@ static void test_roles(void **state)
         lk_status status;
         const char *text;
     } wrong[] = {
-        {{sizeof(lk_roles), "z", NULL, NULL, NULL, NULL}, LK_ERROR_ARGUMENT, "no column 'z'; the columns are a, b, kind"},
+        {{sizeof(lk_roles), "z", NULL, NULL, NULL, NULL},
+         LK_ERROR_ARGUMENT,
+         "no column 'z'; the columns are a, b, kind"},
         {{sizeof(lk_roles), "kind", NULL, NULL, NULL, NULL}, LK_ERROR_DATA, "column 'kind' is a category"},
-        {{sizeof(lk_roles), NULL, NULL, "note", NULL, NULL}, LK_ERROR_DATA, "column 'note' is text: a weight is numeric"},
+        {{sizeof(lk_roles), NULL, NULL, "note", NULL, NULL},
+         LK_ERROR_DATA,
+         "column 'note' is text: a weight is numeric"},
         {{sizeof(lk_roles), "a", NULL, "a", NULL, NULL}, LK_ERROR_ARGUMENT, "'a' cannot be both weight and feature"},
-        {{sizeof(lk_roles), NULL, "a,b", NULL, NULL, NULL}, LK_ERROR_ARGUMENT, "names 2 columns; there can be one label"},
+        {{sizeof(lk_roles), NULL, "a,b", NULL, NULL, NULL},
+         LK_ERROR_ARGUMENT,
+         "names 2 columns; there can be one label"},
         {{sizeof(lk_roles), NULL, NULL, NULL, NULL, "a,b,w"}, LK_ERROR_DATA, "no column is left as a feature"},
         {{0, NULL, NULL, NULL, NULL, NULL}, LK_ERROR_ARGUMENT, "sizeof(lk_roles)"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         lki_begin(ctx);
         features = NULL;
-        check_status(ctx, wrong[i].status, lki_roles_resolve(ctx, table, &wrong[i].roles, &features, &d, &label, &weight));
+        check_status(ctx, wrong[i].status,
+                     lki_roles_resolve(ctx, table, &wrong[i].roles, &features, &d, &label, &weight));
         assert_null(features);
         check_contains(lk_error_message(ctx), wrong[i].text);
     }
@@ -214,8 +224,9 @@ static void test_roles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_blocks), cmocka_unit_test(test_transformed_blocks_leave_the_table_alone), cmocka_unit_test(test_masks),
-        cmocka_unit_test(test_bad_weights), cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_blocks), cmocka_unit_test(test_transformed_blocks_leave_the_table_alone),
+        cmocka_unit_test(test_masks),  cmocka_unit_test(test_bad_weights),
+        cmocka_unit_test(test_roles),
     };
     return cmocka_run_group_tests_name("dataset", tests, check_setup, check_teardown);
 }

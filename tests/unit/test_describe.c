@@ -50,8 +50,10 @@ static void test_by_hand(void **state)
     lk_context *ctx = *state;
     static const char *const names[] = {"a", "constant", "copy of a", "empty", "b"};
     const double values[] = {
-        1, 7, 1, nan_value, -0.0, /**/ 2, 7, 2, nan_value, 0.0, /**/ nan_value, 7, nan_value, nan_value, 1, /**/
-        4, 7, 4, nan_value, 1,    /**/ 1, 7, 1, nan_value, 0.0, /**/ 10, 7, 10, nan_value, 1e300, /**/ nan_value, 7, nan_value, nan_value, 1,
+        1,         7,         1,     nan_value,      -0.0, /**/ 2,    7,         2, nan_value, 0.0, /**/ nan_value, 7,
+        nan_value, nan_value, 1, /**/
+        4,         7,         4,     nan_value,      1,    /**/ 1,    7,         1, nan_value, 0.0, /**/ 10,        7,
+        10,        nan_value, 1e300, /**/ nan_value, 7,    nan_value, nan_value, 1,
     };
     lk_table *table = NULL;
     check_ok(ctx, lk_table_from_array(ctx, values, 7, 5, names, &table));
@@ -75,7 +77,8 @@ static void test_by_hand(void **state)
     assert_true(number_of(b, "sd") == 0 && number_of(b, "mean") == 7 && number_of(b, "distinct") == 1);
     assert_string_equal(json_string_value(json_object_get(column_of(root, 2), "duplicate_of")), "a");
     const json_t *empty = column_of(root, 3);
-    assert_true(number_of(empty, "count") == 0 && number_of(empty, "missing") == 7 && number_of(empty, "distinct") == 0);
+    assert_true(number_of(empty, "count") == 0 && number_of(empty, "missing") == 7 &&
+                number_of(empty, "distinct") == 0);
     assert_true(json_is_true(json_object_get(empty, "constant")));
     assert_true(json_is_null(json_object_get(empty, "mean")) && json_is_null(json_object_get(empty, "min")));
     const json_t *last = column_of(root, 4);
@@ -110,7 +113,8 @@ static void test_strings(void **state)
 {
     lk_context *ctx = *state;
     lk_table *table = NULL;
-    /* Categories with levels in another order but the same values; a text whose strings repeat under different numbers. */
+    /* Categories with levels in another order but the same values; a text whose strings repeat under different
+     * numbers. */
     static const double values[] = {0, 1, 0, /**/ 1, 0, 1, /**/ 0, 1, 2, /**/ 1, 0, 3};
     check_ok(ctx, lki_table_new(ctx, 3, &table));
     for (int64_t c = 0; c < 3; c++) {
@@ -153,15 +157,16 @@ static void test_strings(void **state)
     lk_table_free(table);
 }
 
-/* A context of little memory takes the other road: parts of rows, selection by passes, sketches. Exact answers must agree; the
- * estimate has a standard error of 0.8 percent, 5 of which are allowed. */
+/* A context of little memory takes the other road: parts of rows, selection by passes, sketches. Exact answers must
+ * agree; the estimate has a standard error of 0.8 percent, 5 of which are allowed. */
 static void test_little_memory_gives_the_same(void **state)
 {
     lk_context *ctx = *state;
     enum { N = 120000, D = 3 };
     double *values = malloc(sizeof(double) * N * D);
     for (int64_t i = 0; i < N; i++) {
-        lki_stream s = lki_stream_new(5, LKI_STREAM_TEST, (uint64_t)(i % 90001)); /* rows from 90001 on repeat the first */
+        lki_stream s =
+            lki_stream_new(5, LKI_STREAM_TEST, (uint64_t)(i % 90001)); /* rows from 90001 on repeat the first */
         values[i * D] = lki_random_normal(&s);
         values[i * D + 1] = floor(1000.0 * lki_random_uniform(&s)) / 10.0;
         values[i * D + 2] = i % 11 == 3 ? nan_value : -exp(20.0 * lki_random_normal(&s));
@@ -180,11 +185,13 @@ static void test_little_memory_gives_the_same(void **state)
     assert_int_equal(number_of(roots[1], "duplicate_rows"), N - 90001);
     for (size_t c = 0; c < D; c++) {
         const json_t *a = column_of(roots[0], c), *b = column_of(roots[1], c);
-        static const char *const same[] = {"count", "missing", "min", "max", "mean", "sd", "quartiles", "constant", "duplicate_of"};
+        static const char *const same[] = {"count", "missing",   "min",      "max",         "mean",
+                                           "sd",    "quartiles", "constant", "duplicate_of"};
         for (size_t k = 0; k < sizeof same / sizeof same[0]; k++) {
             assert_true(json_equal(json_object_get(a, same[k]), json_object_get(b, same[k])));
         }
-        assert_true(json_is_false(json_object_get(a, "distinct_estimated")) && json_is_true(json_object_get(b, "distinct_estimated")));
+        assert_true(json_is_false(json_object_get(a, "distinct_estimated")) &&
+                    json_is_true(json_object_get(b, "distinct_estimated")));
         check_near(number_of(b, "distinct"), number_of(a, "distinct"), 5 * 0.0082 * number_of(a, "distinct"));
     }
     assert_int_equal(number_of(column_of(roots[0], 1), "distinct"), 1000);
@@ -211,7 +218,9 @@ static void test_order_statistics(void **state)
         uint64_t *keys = malloc(sizeof(uint64_t) * (size_t)n * 2);
         for (int64_t i = 0; i < n; i++) {
             double u = lki_random_uniform(&s);
-            values[i] = round % 3 == 0 ? floor(20 * u) - 10 : round % 3 == 1 ? ldexp(u - 0.5, (int)lki_random_below(&s, 2000) - 1000) : -0.0;
+            values[i] = round % 3 == 0   ? floor(20 * u) - 10
+                        : round % 3 == 1 ? ldexp(u - 0.5, (int)lki_random_below(&s, 2000) - 1000)
+                                         : -0.0;
             sorted[i] = values[i];
             keys[i] = lki_order_key(values[i]);
             assert_true(lki_order_value(keys[i]) == values[i]);
@@ -317,8 +326,13 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_hand), cmocka_unit_test(test_strings), cmocka_unit_test(test_little_memory_gives_the_same),
-        cmocka_unit_test(test_order_statistics), cmocka_unit_test(test_hash_set), cmocka_unit_test(test_duplicates), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_little_memory_gives_the_same),
+        cmocka_unit_test(test_order_statistics),
+        cmocka_unit_test(test_hash_set),
+        cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests_name("describe", tests, check_setup, check_teardown);
 }

@@ -12,7 +12,11 @@ static const int64_t columns[] = {0, 1, 2, 3, 4, 5};
 static lki_dataset dataset_of(const lk_table *table, int64_t d, int64_t weight)
 {
     int64_t rows = lk_table_rows(table);
-    return (lki_dataset){.table = table, .features = columns, .d = d, .weight = weight, .rows = rows,
+    return (lki_dataset){.table = table,
+                         .features = columns,
+                         .d = d,
+                         .weight = weight,
+                         .rows = rows,
                          .blocks = (rows + LKI_BLOCK_ROWS - 1) / LKI_BLOCK_ROWS};
 }
 
@@ -27,7 +31,8 @@ static lki_transform *transform_of(lk_context *ctx, const char *json, int64_t d)
 static void test_values(void **state)
 {
     lk_context *ctx = *state;
-    lki_transform *t = transform_of(ctx, "[[\"log\"],[\"logit\"],[\"sqrt\"],[\"asinh\"],[[\"standardize\",3,2]],[]]", 6);
+    lki_transform *t =
+        transform_of(ctx, "[[\"log\"],[\"logit\"],[\"sqrt\"],[\"asinh\"],[[\"standardize\",3,2]],[]]", 6);
     double x[] = {2.0, 0.25, -9.0, 3.0, 7.0, 5.0}, z[6], back[6], jacobian = 0.0;
     int64_t bad = 0;
     lki_transform_apply(t, x, 1, z, &jacobian, &bad);
@@ -55,8 +60,9 @@ static void test_domains(void **state)
     struct {
         double x[3];
         int64_t bad;
-    } cases[] = {{{1, 0.5, 1}, -1}, {{0, 0.5, 1}, 0}, {{-1, 0.5, 1}, 0}, {{1, 0, 1}, 1}, {{1, 1, 1}, 1}, {{1, 2, 1}, 1}, {{inf, 0.5, 1}, 0},
-                 {{1, 0.5, inf}, 2}, {{nan, 0.5, 1}, -1}, {{nan, 0.5, -inf}, 2}, {{1, 0.5, 0}, 2}};
+    } cases[] = {{{1, 0.5, 1}, -1},   {{0, 0.5, 1}, 0},      {{-1, 0.5, 1}, 0},  {{1, 0, 1}, 1},
+                 {{1, 1, 1}, 1},      {{1, 2, 1}, 1},        {{inf, 0.5, 1}, 0}, {{1, 0.5, inf}, 2},
+                 {{nan, 0.5, 1}, -1}, {{nan, 0.5, -inf}, 2}, {{1, 0.5, 0}, 2}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         double z[3], same[3], jacobian;
         int64_t bad = -5, again = -5;
@@ -83,13 +89,18 @@ static void test_domains(void **state)
     lki_transform_free(t);
 }
 
-/* Chains of random steps: the inverse, and Jacobian and gradient of log p(x) = -z^2/2 + log|J| against central differences. */
+/* Chains of random steps: the inverse, and Jacobian and gradient of log p(x) = -z^2/2 + log|J| against central
+ * differences. */
 static void test_chains(void **state)
 {
     lk_context *ctx = *state;
     static const char *const chains[] = {
-        "[[\"log\",[\"standardize\",0.3,1.7]]]", "[[\"logit\",[\"standardize\",-0.5,0.8],\"asinh\"]]", "[[\"sqrt\",[\"standardize\",1,2]]]",
-        "[[[\"standardize\",2,3],\"asinh\"]]", "[[\"asinh\",\"sqrt\"]]", "[[\"log\",\"asinh\",[\"standardize\",-1,0.25]]]",
+        "[[\"log\",[\"standardize\",0.3,1.7]]]",
+        "[[\"logit\",[\"standardize\",-0.5,0.8],\"asinh\"]]",
+        "[[\"sqrt\",[\"standardize\",1,2]]]",
+        "[[[\"standardize\",2,3],\"asinh\"]]",
+        "[[\"asinh\",\"sqrt\"]]",
+        "[[\"log\",\"asinh\",[\"standardize\",-1,0.25]]]",
     };
     for (size_t c = 0; c < sizeof chains / sizeof chains[0]; c++) {
         lki_transform *t = transform_of(ctx, chains[c], 1);
@@ -114,8 +125,9 @@ static void test_chains(void **state)
 static void test_standardize_keeps_precision(void **state)
 {
     lk_context *ctx = *state;
-    /* Column 0: 1e8 + i/1024 for i = 0..n-1: mean 1e8 + (n-1)/2048, variance (n^2-1)/12/1024^2, exactly representable values.
-     * Column 1: alternating +-1e300. Column 2: constant. Column 3: weight 0, 1, 2, 0, 1, 2, ... */
+    /* Column 0: 1e8 + i/1024 for i = 0..n-1: mean 1e8 + (n-1)/2048, variance (n^2-1)/12/1024^2, exactly
+     * representable values. Column 1: alternating +-1e300. Column 2: constant. Column 3: weight 0, 1, 2, 0, 1, 2,
+     * ... */
     enum { N = 30000 };
     double *values = malloc(sizeof(double) * N * 4);
     for (int64_t i = 0; i < N; i++) {
@@ -161,7 +173,7 @@ static void test_text(void **state)
     check_ok(ctx, lki_transform_new(ctx, "log,standardize:b,identity", names, &data, &t));
     assert_int_equal(t->chains[0].count, 1);
     assert_int_equal(t->chains[1].count, 2);
-    check_near(t->chains[1].steps[1].a, log(4.0), 1e-15);                  /* logs 0, log 4, log 16 */
+    check_near(t->chains[1].steps[1].a, log(4.0), 1e-15); /* logs 0, log 4, log 16 */
     check_near(t->chains[1].steps[1].b, log(4.0) * sqrt(2.0 / 3.0), 1e-15);
     char *json = NULL, *json2 = NULL;
     check_ok(ctx, lki_transform_json(ctx, t, &json));
@@ -182,8 +194,11 @@ static void test_text(void **state)
         const char *text, *part;
         lk_status status;
     } wrong[] = {
-        {"lag", "'lag' is not known", LK_ERROR_ARGUMENT}, {"", "'' is not known", LK_ERROR_ARGUMENT}, {"log:z", "no feature is called 'z'", LK_ERROR_ARGUMENT},
-        {"log,", "'' is not known", LK_ERROR_ARGUMENT}, {"logit", "row 1 of column 'a': 1 is outside", LK_ERROR_DATA},
+        {"lag", "'lag' is not known", LK_ERROR_ARGUMENT},
+        {"", "'' is not known", LK_ERROR_ARGUMENT},
+        {"log:z", "no feature is called 'z'", LK_ERROR_ARGUMENT},
+        {"log,", "'' is not known", LK_ERROR_ARGUMENT},
+        {"logit", "row 1 of column 'a': 1 is outside", LK_ERROR_DATA},
         {"log,log,log,log,log,log,log,log,log", "more than", LK_ERROR_ARGUMENT},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -230,9 +245,22 @@ static void test_json_is_exact_and_checked(void **state)
         lki_transform_free(copy);
         lki_transform_free(t);
     }
-    static const char *const wrong[] = {"", "[", "{}", "[]", "[[],[]]", "[\"log\"]", "[[\"lug\"]]", "[[\"standardize\"]]", "[[[\"standardize\",1]]]",
-                                        "[[[\"standardize\",1,0]]]", "[[[\"standardize\",1,-2]]]", "[[[\"log\",1,2]]]", "[[[\"standardize\",1e999,1]]]",
-                                        "[[[\"standardize\",\"1\",1]]]", "[[1]]", "[[\"log\",\"log\",\"log\",\"log\",\"log\",\"log\",\"log\",\"log\",\"log\"]]"};
+    static const char *const wrong[] = {"",
+                                        "[",
+                                        "{}",
+                                        "[]",
+                                        "[[],[]]",
+                                        "[\"log\"]",
+                                        "[[\"lug\"]]",
+                                        "[[\"standardize\"]]",
+                                        "[[[\"standardize\",1]]]",
+                                        "[[[\"standardize\",1,0]]]",
+                                        "[[[\"standardize\",1,-2]]]",
+                                        "[[[\"log\",1,2]]]",
+                                        "[[[\"standardize\",1e999,1]]]",
+                                        "[[[\"standardize\",\"1\",1]]]",
+                                        "[[1]]",
+                                        "[[\"log\",\"log\",\"log\",\"log\",\"log\",\"log\",\"log\",\"log\",\"log\"]]"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         lki_transform *t = NULL;
         lki_begin(ctx);
@@ -245,7 +273,8 @@ static void test_json_is_exact_and_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values), cmocka_unit_test(test_domains), cmocka_unit_test(test_chains), cmocka_unit_test(test_standardize_keeps_precision),
+        cmocka_unit_test(test_values), cmocka_unit_test(test_domains),
+        cmocka_unit_test(test_chains), cmocka_unit_test(test_standardize_keeps_precision),
         cmocka_unit_test(test_text),   cmocka_unit_test(test_json_is_exact_and_checked),
     };
     return cmocka_run_group_tests_name("transform", tests, check_setup, check_teardown);
