@@ -29,10 +29,17 @@ def fit(path, model, memory, iterations):
                memory, "--threads", "2", "--quiet", "-o", model]
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        sys.exit(f"fit ended with {status}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    peak = 0.0
+    while process.poll() is None: # the kernel's high-water mark of this program alone: ru_maxrss would count the parent before exec
+        try:
+            with open(f"/proc/{process.pid}/status") as f:
+                peak = max([peak] + [int(line.split()[1]) / 1024 for line in f if line.startswith("VmHWM")])
+        except OSError:
+            pass
+        time.sleep(0.02)
+    if process.returncode != 0:
+        sys.exit(f"fit ended with {process.returncode}")
+    return time.perf_counter() - start, peak
 
 
 def main():
