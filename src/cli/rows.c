@@ -158,15 +158,12 @@ static lk_status one_block(row_stream *s, const lk_table *block)
 static int pump(row_stream *s)
 {
     const lk_table *block = NULL;
-    lk_status status;
-    double done = 0;
+    lk_status status; /* the reader itself shows progress */
     while ((status = lk_reader_next(s->command->context, s->reader, &block)) == LK_OK && block != NULL) {
         status = cli_interrupted() ? LK_ERROR_CANCELLED : one_block(s, block);
         if (status != LK_OK) {
             break;
         }
-        done += (double)lk_table_rows(block);
-        cli_progress_show(s->command->verb->name, done, 0, "");
     }
     if (status == LK_OK) {
         lk_writer *writer = s->writer;

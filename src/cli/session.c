@@ -17,6 +17,7 @@ static struct {
     bool enabled;
     bool shown;
     double started; /* seconds */
+    double last;    /* units done when it was last shown */
     char stage[64];
 } progress;
 
@@ -78,10 +79,12 @@ void cli_progress_show(const char *stage, double done, double total, const char 
         return;
     }
     double now = now_seconds();
-    if (strncmp(progress.stage, stage, sizeof progress.stage - 1) != 0) {
+    /* A stage that begins anew (the next restart of a fit) is timed anew. */
+    if (strncmp(progress.stage, stage, sizeof progress.stage - 1) != 0 || done < progress.last) {
         snprintf(progress.stage, sizeof progress.stage, "%s", stage);
         progress.started = now;
     }
+    progress.last = done;
     char line[512], part[64];
     double elapsed = now - progress.started;
     size_t used = (size_t)snprintf(line, sizeof line, "%.60s", stage);

@@ -132,15 +132,12 @@ static lk_status one_block(conversion *c, const lk_table *block)
 static int pump(conversion *c)
 {
     const lk_table *block = NULL;
-    lk_status status;
-    double done = 0;
+    lk_status status; /* the reader itself shows progress */
     while ((status = lk_reader_next(c->command->context, c->reader, &block)) == LK_OK && block != NULL) {
         status = cli_interrupted() ? LK_ERROR_CANCELLED : one_block(c, block);
         if (status != LK_OK) {
             break;
         }
-        done += (double)lk_table_rows(block);
-        cli_progress_show("convert", done, 0, "");
     }
     if (status == LK_OK) {
         lk_writer *writer = c->writer;

@@ -375,7 +375,7 @@ static double tic_step(const plot_sheet *s, int64_t j, double most)
 {
     double rough = (s->high[j] - s->low[j]) / most, power = pow(10, floor(log10(rough)));
     double scaled = rough / power;
-    return power * (scaled <= 1 ? 1 : scaled <= 2 ? 2 : scaled <= 5 ? 5 : 10);
+    return power * (scaled <= 1.2 ? 1 : scaled <= 2.4 ? 2 : scaled <= 6 ? 5 : 10);
 }
 
 /* Labels and numbers stand at the outer edges only. */

@@ -106,9 +106,13 @@ size=$(awk -v e="$effort" 'BEGIN { printf "%d", (e >= 1 ? 1000 : 200) * 1048576 
 { printf 'a,b\n1,2\n'; head -c "$size" /dev/zero | tr '\0' '7'; } >line.csv
 expect "a line of $((size / 1048576)) MB" 1 "line.csv:3" timeout 120 "$likely" fit line.csv -o model.lk
 # A line may have 256 MB, and is given up there: memory does not follow the file.
-/usr/bin/env time -f %M "$likely" fit line.csv -o model.lk 2>peak >/dev/null
-peak=$(tail -1 peak)
+peak=small
+if [ "$size" -gt 500000000 ]; then
+    /usr/bin/env time -f %M "$likely" fit line.csv -o model.lk 2>peak >/dev/null
+    peak=$(tail -1 peak)
+fi
 case $peak in
+small) skip "memory of a long line: LK_TEST_EFFORT below 1" ;;
 *[!0-9]* | '') skip "memory of a long line: time(1) is not installed" ;;
 *) [ "$peak" -lt 500000 ] && pass || fail "a long line took $peak KB" ;;
 esac
