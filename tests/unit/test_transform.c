@@ -270,12 +270,55 @@ static void test_json_is_exact_and_checked(void **state)
     }
 }
 
+/* Each allocation fails once in turn, of a transform made from data, its JSON and back. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    lk_context *plain = check_context(1);
+    static const char *const names[] = {"a", "b"};
+    double values[4000];
+    for (int i = 0; i < 4000; i++) {
+        values[i] = 1.0 + i % 17;
+    }
+    lk_table *table = NULL;
+    check_ok(plain, lk_table_from_array(plain, values, 2000, 2, names, &table));
+    lki_dataset data = dataset_of(table, 2, -1);
+    bool done = false;
+    int failures = 0;
+    for (long at = 1; !done; at++) {
+        check_memory memory = {0};
+        lk_allocator allocator = check_allocator(&memory);
+        lk_context_options options = {.size = sizeof options, .threads = 2, .allocator = &allocator};
+        lk_context *ctx = NULL;
+        lki_transform *t = NULL, *copy = NULL;
+        char *json = NULL;
+        assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
+        memory.calls = 0;
+        memory.fail_at = at;
+        lk_status status = lki_transform_new(ctx, "log,standardize:b", names, &data, &t);
+        status = status == LK_OK ? lki_transform_json(ctx, t, &json) : status;
+        status = status == LK_OK ? lki_transform_parse(ctx, json, 2, &copy) : status;
+        done = memory.calls < at;
+        assert_true(status == LK_OK || (!done && status == LK_ERROR_MEMORY));
+        failures += status != LK_OK;
+        lki_transform_free(t);
+        lki_transform_free(copy);
+        lk_free(ctx, json);
+        lk_context_free(ctx);
+        assert_int_equal(memory.live, 0);
+    }
+    assert_true(failures > 8);
+    lk_table_free(table);
+    lk_context_free(plain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values), cmocka_unit_test(test_domains),
-        cmocka_unit_test(test_chains), cmocka_unit_test(test_standardize_keeps_precision),
-        cmocka_unit_test(test_text),   cmocka_unit_test(test_json_is_exact_and_checked),
+        cmocka_unit_test(test_values),    cmocka_unit_test(test_domains),
+        cmocka_unit_test(test_chains),    cmocka_unit_test(test_standardize_keeps_precision),
+        cmocka_unit_test(test_text),      cmocka_unit_test(test_json_is_exact_and_checked),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests_name("transform", tests, check_setup, check_teardown);
 }
