@@ -7,6 +7,9 @@
 #include <emmintrin.h>
 #endif
 
+/* A file whose first bytes, so many, have CR but no LF has lines that end by CR alone. */
+enum { LINE_END_BYTES = 1 << 16 };
+
 static int64_t count_lines_plain(const char *p, const char *end)
 {
     int64_t lines = 0;
@@ -54,7 +57,8 @@ static lk_status close_chunk(scan *s, const char *end, int64_t extra_rows)
     lki_csv_window *w = s->window;
     if (end > s->begin) {
         size_t old = w->chunk_capacity;
-        LKI_TRY(lki_extend(s->ctx, &s->csv->memory, &w->chunks, &w->chunk_capacity, w->chunk_count + 1, sizeof *w->chunks));
+        LKI_TRY(
+            lki_extend(s->ctx, &s->csv->memory, &w->chunks, &w->chunk_capacity, w->chunk_count + 1, sizeof *w->chunks));
         if (w->chunk_capacity > old) {
             memset(w->chunks + old, 0, (w->chunk_capacity - old) * sizeof *w->chunks);
         }
@@ -191,7 +195,8 @@ static bool hopeless(lki_csv_window *window)
     if (nul != NULL) {
         window->fault = (lki_csv_fault){.wrong = LKI_CSV_NUL, .at = nul, .text = nul, .length = 1, .column = -1};
     } else if (size > LKI_CSV_LINE_LIMIT) {
-        window->fault = (lki_csv_fault){.wrong = LKI_CSV_LONG_LINE, .at = window->bytes, .text = window->bytes, .length = 64};
+        window->fault =
+            (lki_csv_fault){.wrong = LKI_CSV_LONG_LINE, .at = window->bytes, .text = window->bytes, .length = 64};
         const char *quote = memchr(window->bytes, '"', size);
         if (quote != NULL && memchr(quote, '\n', (size_t)(window->bytes + size - quote)) != NULL) {
             window->fault = (lki_csv_fault){.wrong = LKI_CSV_OPEN_QUOTE, .at = quote, .text = quote, .length = 64};
@@ -206,7 +211,8 @@ static bool hopeless(lki_csv_window *window)
 lk_status lki_csv_fill(lk_context *ctx, lki_csv *csv, lki_csv_window *window, const char *tail, size_t tail_length)
 {
     bool in_place = tail == window->bytes;
-    LKI_TRY(lki_extend(ctx, &csv->memory, &window->bytes, &window->capacity, tail_length + csv->window_bytes + LKI_CSV_PADDING, 1));
+    LKI_TRY(lki_extend(ctx, &csv->memory, &window->bytes, &window->capacity,
+                       tail_length + csv->window_bytes + LKI_CSV_PADDING, 1));
     if (!in_place && tail_length > 0) {
         memcpy(window->bytes, tail, tail_length);
     }
@@ -231,8 +237,14 @@ static bool shows_enough(lki_csv_window *window)
 
 lk_status lki_csv_fill_first(lk_context *ctx, lki_csv *csv, lki_csv_window *window)
 {
-    LKI_TRY(append(ctx, csv, window, csv->window_bytes));
-    if (memchr(window->bytes, '\n', window->used) == NULL && memchr(window->bytes, '\r', window->used) != NULL) {
+    do {
+        LKI_TRY(append(ctx, csv, window, next_want(csv, window)));
+    } while (!window->last && window->used < LINE_END_BYTES && memchr(window->bytes, '\n', window->used) == NULL);
+    /* The same bytes decide, however the input is cut; a CR at their end may belong to an LF that follows. */
+    size_t seen = window->used < LINE_END_BYTES ? window->used : LINE_END_BYTES;
+    bool line_feed = memchr(window->bytes, '\n', seen) != NULL;
+    seen -= seen == LINE_END_BYTES;
+    if (!line_feed && memchr(window->bytes, '\r', seen) != NULL) {
         csv->bare_cr = true;
         translate(window->bytes, window->used);
     }
