@@ -2,11 +2,10 @@
 #include "communicator.h"
 #include "context_impl.h"
 #include "machine.h"
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { THREADS_MAX = 1024 };
 
 static void *system_allocate(void *state, size_t bytes)
 {
@@ -43,7 +42,7 @@ static lk_status options_read(lk_context_options *out, const lk_context_options 
         }
     }
     memcpy(out, options, options->size < sizeof *out ? options->size : sizeof *out);
-    if (out->threads < 0 || out->threads > THREADS_MAX || out->memory < 0) {
+    if (out->threads < 0 || out->threads > LKI_THREADS_MAX || out->memory < 0) {
         return LK_ERROR_ARGUMENT;
     }
     const lk_allocator *a = out->allocator;
@@ -74,7 +73,7 @@ lk_status lk_context_new(lk_context **out, const lk_context_options *options)
     }
     ctx->memory = memory;
     ctx->threads = o.threads > 0 ? o.threads : lki_machine_threads();
-    ctx->threads = ctx->threads < THREADS_MAX ? ctx->threads : THREADS_MAX;
+    ctx->threads = ctx->threads < LKI_THREADS_MAX ? ctx->threads : LKI_THREADS_MAX;
     ctx->memory_limit = o.memory > 0 ? o.memory : lki_machine_memory("") / 2;
     ctx->progress = o.progress;
     ctx->progress_state = o.progress_state;
@@ -118,13 +117,25 @@ void lk_free(lk_context *context, void *block)
     lki_release(context, block);
 }
 
+/* The index that the calling worker of the running loop is at; INT64_MAX outside of one. Out of memory and cancelled
+ * are nobody's index: they stop the loop at once. */
+static int64_t place_of_error(const lk_context *ctx, lk_status status)
+{
+    if (ctx->place_level > 0 && (status == LK_ERROR_MEMORY || status == LK_ERROR_CANCELLED)) {
+        return -1;
+    }
+    int worker = ctx->place_level > 0 ? omp_get_ancestor_thread_num(ctx->place_level) : -1;
+    return worker >= 0 && worker < LKI_THREADS_MAX ? ctx->places[worker] : INT64_MAX;
+}
+
 lk_status lki_fail(lk_context *ctx, lk_status status, const char *format, ...)
 {
     if (ctx == NULL) {
         return status;
     }
+    int64_t place = place_of_error(ctx, status);
     pthread_mutex_lock(&ctx->guard);
-    if (!ctx->error_set) {
+    if (!ctx->error_set || place < ctx->error_place) {
         va_list args;
         va_start(args, format);
         int length = vsnprintf(ctx->error, sizeof ctx->error, format, args);
@@ -135,6 +146,7 @@ lk_status lki_fail(lk_context *ctx, lk_status status, const char *format, ...)
             memcpy(ctx->error + sizeof ctx->error - 4, "...", 4);
         }
         ctx->error_set = true;
+        ctx->error_place = place;
     }
     pthread_mutex_unlock(&ctx->guard);
     return status;

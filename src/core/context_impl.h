@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 /* Longer error texts end in "...". A fixed buffer, so that "out of memory" can always be said. */
-enum { LKI_ERROR_BYTES = 2048 };
+enum { LKI_ERROR_BYTES = 2048, LKI_THREADS_MAX = 1024 };
 
 struct lk_context {
     lki_memory memory;
@@ -19,10 +19,16 @@ struct lk_context {
     lk_message_fn message;
     void *message_state;
     const struct lki_communicator *communicator;
-    pthread_t caller;      /* the thread that made the running call: the only one that reports progress */
-    double progress_time;  /* seconds of the monotonic clock at the last report; negative = never */
-    pthread_mutex_t guard; /* over error and error_set: workers may fail at the same moment */
+    pthread_t caller;     /* the thread that made the running call: the only one that reports progress */
+    double progress_time; /* seconds of the monotonic clock at the last report; negative = never */
+    /* While a parallel loop runs: its OpenMP nesting level (else 0), and the index that each worker is at. Of
+     * several workers that fail, the one at the lowest index is heard, so that the error text does not depend on the
+     * number of threads. */
+    int place_level;
+    int64_t places[LKI_THREADS_MAX];
+    pthread_mutex_t guard; /* over what follows: workers may fail at the same moment */
     bool error_set;
+    int64_t error_place;
     char error[LKI_ERROR_BYTES];
 };
 

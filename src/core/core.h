@@ -22,7 +22,8 @@ struct lki_communicator;
             goto label;               \
     } while (0)
 
-/* Sets the context's error text (the first error of a call wins, from whichever thread) and returns `status`. */
+/* Sets the context's error text and returns `status`. The first error of a call wins; within a parallel loop, the
+ * one of the lowest block or task. */
 lk_status lki_fail(lk_context *ctx, lk_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Forgets the error text: every public call that can fail begins with it. */
 void lki_begin(lk_context *ctx);

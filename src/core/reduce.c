@@ -7,6 +7,7 @@
  * log(blocks)) nodes. */
 #include "reduce.h"
 #include "communicator.h"
+#include "context_impl.h"
 #include "reduce_impl.h"
 #include <omp.h>
 #include <pthread.h>
@@ -34,14 +35,56 @@ typedef struct tree {
     node *spare;
 } tree;
 
+/* The failure at the lowest index of a parallel loop. Work below that index goes on, work above it stops: so the
+ * failure that is told is the same on any number of threads. */
+typedef struct failure {
+    int64_t index; /* INT64_MAX = none; atomic */
+    lk_status status;
+} failure;
+
 /* What the workers of one parallel region share. */
 typedef struct region {
     tree *tree;
     int64_t first, last; /* the blocks of this rank */
     int64_t chunk;       /* blocks in a chunk */
     int64_t done;        /* finished blocks (atomic), for progress */
-    int status;          /* the first failure (atomic) */
+    failure *failed;
+    bool placed; /* workers say where they are */
 } region;
+
+/* Whether work at this index is no longer wanted. */
+static bool failure_before(const failure *f, int64_t index)
+{
+    return __atomic_load_n(&f->index, __ATOMIC_RELAXED) < index;
+}
+
+/* Out of memory and cancelled are nobody's index: they stop everything at once. */
+static void failure_note(failure *f, int64_t index, lk_status status)
+{
+    index = status == LK_ERROR_MEMORY || status == LK_ERROR_CANCELLED ? -1 : index;
+#pragma omp critical(lki_failure)
+    if (index < f->index) {
+        f->status = status;
+        __atomic_store_n(&f->index, index, __ATOMIC_RELAXED);
+    }
+}
+
+/* Opens a loop whose workers say where they are, for lki_fail(). A loop within a loop leaves that to the outer one. */
+static bool places_open(lk_context *ctx)
+{
+    if (ctx->place_level > 0) {
+        return false;
+    }
+    ctx->place_level = omp_get_level() + 1;
+    return true;
+}
+
+static void places_close(lk_context *ctx, bool opened)
+{
+    if (opened) {
+        ctx->place_level = 0;
+    }
+}
 
 static lk_status node_take(tree *t, node **out)
 {
@@ -145,19 +188,31 @@ static lk_status block_run(tree *t, int thread, int64_t block, node **out)
     return LK_OK;
 }
 
+/* One block, unless a failure before it makes it unwanted: *out is NULL then, and where it fails itself. */
+static void block_try(region *g, int thread, int64_t block, node **out)
+{
+    *out = NULL;
+    if (failure_before(g->failed, block)) {
+        return;
+    }
+    if (g->placed) {
+        g->tree->ctx->places[thread] = block;
+    }
+    lk_status status = block_run(g->tree, thread, block, out);
+    if (status != LK_OK) {
+        failure_note(g->failed, block, status);
+    }
+}
+
 /* Folds the blocks [first, last) of one chunk by a carry stack and hands what remains to the table. */
-static lk_status chunk_run(region *g, int thread, int64_t first, int64_t last)
+static void chunk_run(region *g, int thread, int64_t first, int64_t last)
 {
     tree *t = g->tree;
-    lk_status status = LK_OK;
     node *stack = NULL;
-    for (int64_t block = first; block < last && status == LK_OK; block++) {
+    for (int64_t block = first; block < last; block++) {
         node *n = NULL;
-        if (__atomic_load_n(&g->status, __ATOMIC_RELAXED) != LK_OK) {
-            break;
-        }
-        status = block_run(t, thread, block, &n);
-        if (status != LK_OK) {
+        block_try(g, thread, block, &n);
+        if (n == NULL) {
             break;
         }
         while (stack != NULL && stack->level == n->level && stack->index == (n->index ^ 1)) {
@@ -177,33 +232,24 @@ static lk_status chunk_run(region *g, int thread, int64_t first, int64_t last)
         stack = n->next;
         node_deposit(t, n);
     }
-    return status;
-}
-
-static void failure_note(int *shared, lk_status status)
-{
-    int none = LK_OK;
-    __atomic_compare_exchange_n(shared, &none, (int)status, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 /* All chunks of [first, last) over the threads; the nodes that remain wait in the table. */
 static lk_status region_run(tree *t, int64_t first, int64_t last, int chunk_level)
 {
-    region g = {.tree = t, .first = first, .last = last, .chunk = INT64_C(1) << chunk_level, .status = LK_OK};
+    failure failed = {INT64_MAX, LK_OK};
+    region g = {.tree = t, .first = first, .last = last, .chunk = INT64_C(1) << chunk_level, .failed = &failed};
     int64_t from = first / g.chunk;
     int64_t to = last / g.chunk + (last % g.chunk != 0);
+    g.placed = places_open(t->ctx);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(lki_threads(t->ctx)) if (to - from > 1)
     for (int64_t c = from; c < to; c++) {
-        if (__atomic_load_n(&g.status, __ATOMIC_RELAXED) == LK_OK) {
-            int64_t low = c * g.chunk > g.first ? c * g.chunk : g.first;
-            int64_t high = g.last - c * g.chunk > g.chunk ? (c + 1) * g.chunk : g.last;
-            lk_status status = chunk_run(&g, omp_get_thread_num(), low, high);
-            if (status != LK_OK) {
-                failure_note(&g.status, status);
-            }
-        }
+        int64_t low = c * g.chunk > g.first ? c * g.chunk : g.first;
+        int64_t high = g.last - c * g.chunk > g.chunk ? (c + 1) * g.chunk : g.last;
+        chunk_run(&g, omp_get_thread_num(), low, high);
     }
-    return (lk_status)g.status;
+    places_close(t->ctx, g.placed);
+    return failed.status;
 }
 
 static int chunk_level_of(const lk_context *ctx, int64_t blocks)
@@ -396,18 +442,24 @@ lk_status lki_reduce(lk_context *ctx, const lki_reduction *reduction, double *ou
 lk_status lki_parallel(lk_context *ctx, int64_t tasks,
                        lk_status (*task)(lk_context *ctx, void *state, int thread, int64_t index), void *state)
 {
-    int failed = LK_OK;
+    failure failed = {INT64_MAX, LK_OK};
+    bool placed = places_open(ctx);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(lki_threads(ctx)) if (tasks > 1)
     for (int64_t i = 0; i < tasks; i++) {
-        if (__atomic_load_n(&failed, __ATOMIC_RELAXED) == LK_OK) {
+        if (!failure_before(&failed, i)) {
+            int thread = omp_get_thread_num();
+            if (placed) {
+                ctx->places[thread] = i;
+            }
             lk_status status = lki_cancelled(ctx);
             if (status == LK_OK) {
-                status = task(ctx, state, omp_get_thread_num(), i);
+                status = task(ctx, state, thread, i);
             }
             if (status != LK_OK) {
-                failure_note(&failed, status);
+                failure_note(&failed, i, status);
             }
         }
     }
-    return (lk_status)failed;
+    places_close(ctx, placed);
+    return failed.status;
 }

@@ -24,7 +24,8 @@ typedef struct lki_reduction {
  * right to left. Memory O(threads * log(blocks)) partial sums. */
 lk_status lki_reduce(lk_context *ctx, const lki_reduction *reduction, double *out) LK_NODISCARD;
 
-/* Runs `task` for 0..tasks-1 over the context's threads, without a sum. The first failure stops the rest. */
+/* Runs `task` for 0..tasks-1 over the context's threads, without a sum. A failure stops what comes after it;
+ * the one at the lowest index is told. */
 lk_status lki_parallel(lk_context *ctx, int64_t tasks,
                        lk_status (*task)(lk_context *ctx, void *state, int thread, int64_t index),
                        void *state) LK_NODISCARD;

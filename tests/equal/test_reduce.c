@@ -156,6 +156,58 @@ static void test_a_failure_stops(void **state)
     }
 }
 
+/* Many blocks and tasks are bad: the first of them is told, on any number of threads. */
+static lk_status block_of_many(lk_context *ctx, void *state, int thread, int64_t index, double *sums)
+{
+    (void)state;
+    (void)thread;
+    usleep(index % 3 == 0 ? 300 : 10); /* so that later ones often fail earlier */
+    sums[0] = 1;
+    return index >= 42 && index % 3 != 1
+               ? lki_fail(ctx, index % 2 == 0 ? LK_ERROR_DATA : LK_ERROR_IO, "block %d is bad", (int)index)
+               : LK_OK;
+}
+
+static lk_status task_of_many(lk_context *ctx, void *state, int thread, int64_t index)
+{
+    double sum;
+    return block_of_many(ctx, state, thread, index, &sum);
+}
+
+/* A loop within a loop: the outer index counts. */
+static lk_status outer_task(lk_context *ctx, void *state, int thread, int64_t index)
+{
+    (void)thread;
+    usleep(index == 1 ? 300 : 10);
+    return index > 0 ? lki_parallel(ctx, 50 - index, task_of_many, state) : LK_OK;
+}
+
+static void test_the_first_failure_is_told(void **state)
+{
+    (void)state;
+    int64_t repeats = check_scaled(30, 4);
+    for (int threads = 1; threads <= 7; threads += 3) {
+        lk_context *ctx = check_context(threads);
+        for (int64_t i = 0; i < repeats; i++) {
+            lki_reduction r = {.blocks = 200, .length = 1, .block = block_of_many};
+            double out[1];
+            lki_begin(ctx);
+            check_status(ctx, LK_ERROR_DATA, lki_reduce_chunked(ctx, &r, (int)(i % 3), out));
+            assert_string_equal(lk_error_message(ctx), "block 42 is bad");
+            lki_begin(ctx);
+            check_status(ctx, LK_ERROR_DATA, lki_parallel(ctx, 200, task_of_many, NULL));
+            assert_string_equal(lk_error_message(ctx), "block 42 is bad");
+            lki_begin(ctx);
+            check_status(ctx, LK_ERROR_DATA, lki_parallel(ctx, 5, outer_task, NULL));
+            assert_string_equal(lk_error_message(ctx), "block 42 is bad");
+        }
+        /* Outside of a loop the first call of lki_fail() wins again. */
+        assert_int_equal(lki_fail(ctx, LK_ERROR_IO, "later"), LK_ERROR_IO);
+        assert_string_equal(lk_error_message(ctx), "block 42 is bad");
+        lk_context_free(ctx);
+    }
+}
+
 typedef struct watch {
     int64_t polls;
     int64_t stop_at;
@@ -511,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_threads_and_chunks),
         cmocka_unit_test(test_uneven_workers),
         cmocka_unit_test(test_a_failure_stops),
+        cmocka_unit_test(test_the_first_failure_is_told),
         cmocka_unit_test(test_cancel_and_progress),
         cmocka_unit_test(test_each_allocation_fails),
         cmocka_unit_test(test_memory_is_logarithmic),
