@@ -87,7 +87,7 @@ const char *cli_option_of_letter(char letter);
 bool cli_name_equal(const char *a, const char *b);  /* - and _ are the same */
 void cli_option_spelling(const lk_parameter *p, char *out, size_t size);    /* "--max-iter" */
 const char *cli_option_placeholder(const lk_parameter *p);                 /* "INTEGER"; NULL for a flag */
-void cli_limits(const lk_parameter *p, char *out, size_t size);            /* "from 1 to 9", "of at least 0" */
+void cli_limits(const lk_parameter *p, char *out, size_t size);            /* "from 1 to 9", "at least 0" */
 /* Calls `visit` for each option of a verb: its own, the method's, the shared ones, in the order of the help. */
 typedef void (*cli_option_visit)(void *state, const char *title, const lk_parameter *p, bool of_method);
 void cli_options_each(const cli_verb *verb, const lk_method *method, cli_option_visit visit, void *state);

@@ -219,12 +219,12 @@ static int check_value(const cli_command *command, const lk_parameter *p, const 
         break;
     case LK_PARAMETER_INTEGER:
         if (!parse_integer(text, p, &end) || *end != '\0') {
-            return cli_usage_error(command, "%s wants a whole number %s; got '%s'", option, limits, text);
+            return cli_usage_error(command, "%s wants a whole number, %s; got '%s'", option, limits, text);
         }
         break;
     case LK_PARAMETER_REAL:
         if (!check_real(text, p)) {
-            return cli_usage_error(command, "%s wants a number %s; got '%s'", option, limits, text);
+            return cli_usage_error(command, "%s wants a number, %s; got '%s'", option, limits, text);
         }
         break;
     case LK_PARAMETER_RANGE:

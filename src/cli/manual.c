@@ -89,7 +89,9 @@ static void print_option(void *state, const char *title, const lk_parameter *p, 
         fputs("; default ", out);
         escape(out, p->value);
     }
-    fputs(".\n", out);
+    size_t length = strlen(p->summary);
+    bool ended = p->choices == NULL && (p->type == LK_PARAMETER_FLAG || p->value == NULL) && p->summary[length - 1] == '.';
+    fputs(ended ? "\n" : ".\n", out);
 }
 
 static const char exit_text[] = "0 done; 1 failed; 2 wrong usage; 3 done but not to be trusted (not converged, "

@@ -126,7 +126,7 @@ void cli_limits(const lk_parameter *p, char *out, size_t size)
     if (p->high < 9e15) {
         snprintf(out, size, "from %s to %s", low, high);
     } else {
-        snprintf(out, size, "of at least %s", low);
+        snprintf(out, size, "at least %s", low);
     }
 }
 

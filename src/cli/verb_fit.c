@@ -12,8 +12,8 @@ static const lk_parameter options[] = {
     {"transform", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "LIST",
      "applied in order to every feature, or as name:column to one: standardize, log, logit, sqrt, asinh; densities stay "
      "in the units of the data"},
-    {"holdout", LK_PARAMETER_REAL, NULL, 1e-9, 0.999999999, NULL, "SHARE",
-     "share of the rows to hold out, to report their likelihood"},
+    {"holdout", LK_PARAMETER_REAL, NULL, 0, 1, NULL, "SHARE",
+     "share of the rows to hold out, to report their likelihood; above 0 and below 1"},
     {"folds", LK_PARAMETER_INTEGER, NULL, 2, 1000000, NULL, NULL, "folds of a cross-validation that reports likelihood"},
     {"start", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE", "begin from this model of the same method and features"},
     {"params", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE",
@@ -202,6 +202,11 @@ static int check(const cli_command *command, const char *source)
     }
     if (source == NULL) {
         return cli_usage_error(command, "'fit' wants DATA, or --params FILE");
+    }
+    double share = cli_real(command, "holdout");
+    if (cli_given(command, "holdout") && !(share > 0 && share < 1)) {
+        return cli_usage_error(command, "--holdout wants a share above 0 and below 1; got '%s'",
+                               cli_text(command, "holdout"));
     }
     if (cli_given(command, "holdout") && cli_given(command, "folds")) {
         return cli_usage_error(command, "--holdout and --folds are two ways to the same answer: give one");

@@ -12,6 +12,8 @@
 enum { DEFAULT_FEATURES = 6 };
 
 static const lk_parameter options[] = {
+    {"features", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "COLUMNS",
+     "the features to draw, at most ten: comma-separated names, or positions from 1; the first six if not given"},
     {"script", LK_PARAMETER_FLAG, NULL, 0, 0, NULL, NULL,
      "print the gnuplot program, with its data inside, instead of running it"},
     {"format", LK_PARAMETER_CHOICE, NULL, 0, 0, "png,svg,pdf,text", NULL,
@@ -298,7 +300,7 @@ const cli_verb cli_verb_plot = {
         "said.",
     .operands_min = 1,
     .operands_max = 2,
-    .groups = CLI_OUTPUT | CLI_READING | CLI_FEATURES | CLI_WEIGHT,
+    .groups = CLI_OUTPUT | CLI_READING | CLI_WEIGHT,
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .examples = examples,

@@ -274,8 +274,9 @@ static void plot_panel(figure *f, int64_t a, int64_t b, const plot_regions *regi
     plot_fills(f, regions);
     if (f->sheet.point_count > 0) {
         double size = f->sheet.point_count > 2000 ? 0.25 : f->sheet.point_count > 600 ? 0.35 : 0.5;
-        fprintf(out, "$points using %lld:%lld with points pt 7 ps %.2f lc rgb '#70202830' title '%s', \\\n     ", x, y,
-                f->request->count > 2 ? size * 0.6 : size, key ? "data" : "");
+        const char *colour = f->sheet.point_count > 2000 ? "#a8202830" : "#70202830"; /* alpha first */
+        fprintf(out, "$points using %lld:%lld with points pt 7 ps %.2f lc rgb '%s' title '%s', \\\n     ", x, y,
+                f->request->count > 2 ? size * 0.6 : size, colour, key ? "data" : "");
     }
     if (f->request->marks > 0) {
         double size = f->request->count > 2 ? 0.6 : 1.1;

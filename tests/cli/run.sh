@@ -15,18 +15,29 @@ source=$(dirname "$(dirname "$(dirname "$case")")")
 work=$(mktemp -d "${TMPDIR:-/tmp}/likely-cli.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin" "$work/run"
-ln -s "$likely" "$work/bin/likely"
+# Under another locale the command runs in it, the tools around it in C: what they print is part of what must come out.
+locale=${LC_ALL:-${LC_NUMERIC:-${LANG:-C}}}
+case $locale in
+C | C.* | POSIX | en_US*) ln -s "$likely" "$work/bin/likely" ;;
+*)
+    printf '#!/bin/sh\nLC_ALL=%s exec "%s" "$@"\n' "$locale" "$likely" >"$work/bin/likely"
+    chmod +x "$work/bin/likely"
+    export LC_ALL=C.UTF-8
+    ;;
+esac
 cd "$work/run" || exit 1
 PATH=$work/bin:$PATH
 DATA=$source/examples/data
 TERM=dumb
-export PATH DATA TERM
+python=/usr/bin/python3
+[ -x "$python" ] || python=python3
+export PATH DATA TERM python
 unset NO_COLOR POSIXLY_CORRECT
 
 # try COMMAND...: runs it, and says its exit code where it is not 0.
 cat >"$work/lib.sh" <<'END'
 try() { "$@" || echo "exit $?"; }
-json() { /usr/bin/env python3 -c 'import json, sys; v = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
+json() { "$python" -c 'import json, sys; v = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
 END
 sh -c '. "$1"; . "$2"' case "$work/lib.sh" "$case" >"$work/out" 2>"$work/err" </dev/null
 code=$?
