@@ -269,8 +269,8 @@ static void scatter_of(const em_work *w, const lki_mixture *m, const lki_prior *
     }
 }
 
-/* Holds every covariance at or above the floor. */
-static lk_status factor_all(lk_context *ctx, em_work *w, lki_mixture *m)
+/* Holds every covariance at or above the floor; frozen ones are kept as they are, and only named. */
+static lk_status factor_all(lk_context *ctx, em_work *w, unsigned freeze, lki_mixture *m)
 {
     const int64_t d = m->d, matrices = lki_mixture_matrices(m);
     const int64_t size = m->covariance->length(m->K, d) / matrices;
@@ -286,6 +286,11 @@ static lk_status factor_all(lk_context *ctx, em_work *w, lki_mixture *m)
         if (!bad) {
             continue;
         }
+        w->floored = (int)k + 1;
+        w->floored_rcond = rcond;
+        if ((freeze & LKI_FREEZE_COVARIANCES) && rcond > 0.0) {
+            continue;
+        }
         double top = 0.0;
         const int64_t stride = size == d * d ? d + 1 : 1, count = size == d * d ? d : size;
         for (int64_t j = 0; j < count; j++) {
@@ -295,8 +300,6 @@ static lk_status factor_all(lk_context *ctx, em_work *w, lki_mixture *m)
         for (int64_t j = 0; j < count; j++) {
             C[j * stride] = size == d * d ? C[j * stride] + floor : fmax(C[j * stride], floor);
         }
-        w->floored = (int)k + 1;
-        w->floored_rcond = rcond;
         if (lki_mixture_factor_one(m, k, w->matrix) != 0) {
             return lki_fail(ctx, LK_ERROR_NUMERIC, "the covariance of component %lld is not finite; scale or check the data",
                             (long long)k);
@@ -346,7 +349,7 @@ static lk_status m_step(lk_context *ctx, em_work *w, const lki_em_options *o, lk
         const lki_scatter scatter = {w->n, w->data->total, w->pairs};
         m->covariance->solve(&scatter, &o->prior, K, d, m->covariances);
     }
-    return factor_all(ctx, w, m);
+    return factor_all(ctx, w, o->freeze, m);
 }
 
 /* ---- the run ---- */
@@ -385,7 +388,7 @@ lk_status lki_em_run(lk_context *ctx, const lki_em_data *data, const lki_em_opti
     double before = __builtin_nan(""), last = __builtin_nan(""), objective = __builtin_nan("");
     int64_t iteration = 0;
     int converged = 0, degenerate_for = 0;
-    LKI_GOTO(status, done, factor_all(ctx, &w, m));
+    LKI_GOTO(status, done, factor_all(ctx, &w, o->freeze, m));
     for (;;) {
         LKI_GOTO(status, done, e_step(ctx, &w, m));
         objective = w.sums[LKI_SUM_OBJECTIVE];

@@ -1,5 +1,6 @@
 /* The method gmm: a mixture of K Gaussians by maximum likelihood, with K and the covariance family chosen by a criterion. */
 #include "gmm.h"
+#include "model/survey.h"
 #include "search.h"
 #include <math.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ typedef struct fit_state {
     lki_em_data data, train, test; /* train and test only for the heldout criterion */
     lki_dataset train_rows, test_rows;
     lki_sample sample, train_sample;
+    double test_log_jacobian; /* of the transform, summed over the test rows */
     lki_search search;
     double *prior_scale;
     const char *criterion;
@@ -162,20 +164,27 @@ static double criterion_of(const fit_state *f, const fit_record *r)
                                                   : r->bic;
 }
 
-static json_t *table_row(const fit_record *r)
+/* In the data's units, as the model's own report. */
+static json_t *table_row(const fit_record *r, double log_jacobian)
 {
     return json_pack("{s:I, s:s, s:f, s:f, s:f, s:f, s:b, s:b}", "components", (json_int_t)r->mixture->K, "covariance",
-                     r->mixture->covariance->name, "log_likelihood", r->result.log_likelihood, "bic", r->bic, "icl", r->icl, "aic",
-                     r->aic, "converged", r->result.converged, "degenerate", r->result.defect >= 0);
+                     r->mixture->covariance->name, "log_likelihood", r->result.log_likelihood + log_jacobian, "bic",
+                     r->bic + 2.0 * log_jacobian, "icl", r->icl + 2.0 * log_jacobian, "aic", r->aic + 2.0 * log_jacobian, "converged",
+                     r->result.converged, "degenerate", r->result.defect >= 0);
 }
 
 /* Takes over the record's mixture: keeps it if it is the best so far, else frees it. A degenerate fit is kept only where there is no
  * other. */
 static lk_status consider(fit_state *f, fit_record *r)
 {
-    json_t *row = table_row(r);
-    if (row == NULL || (strcmp(f->criterion, "heldout") == 0 && json_object_set_new(row, "held_out", json_real(r->held_out)) != 0) ||
-        json_array_append_new(f->table, row) != 0) {
+    json_t *row = table_row(r, f->task->log_jacobian);
+    int failed = row == NULL;
+    if (!failed && strcmp(f->criterion, "heldout") == 0) {
+        failed = json_object_set_new(row, "held_out", isfinite(r->held_out) ? json_real(r->held_out) : json_null()) != 0;
+    }
+    failed = failed || json_array_append(f->table, row) != 0;
+    json_decref(row);
+    if (failed) {
         lki_mixture_free(r->mixture);
         return lki_fail(f->ctx, LK_ERROR_MEMORY, "out of memory for the table of fits");
     }
@@ -190,21 +199,28 @@ static lk_status consider(fit_state *f, fit_record *r)
     return LK_OK;
 }
 
-/* Mean log density of the held-out rows under the search's best fit to the others. */
+/* Mean log density of the held-out rows under the search's best fit to the others; -inf where that is degenerate or the other rows
+ * have fewer distinct values than components. */
 static lk_status held_out(fit_state *f, double *out)
 {
     lki_mixture *m = NULL;
     lki_em_result result;
     int64_t distinct;
     LKI_TRY(set_prior(f, &f->train, f->search.K));
-    LKI_TRY(lki_search_run(f->ctx, &f->train, &f->train_sample, &f->search, &m, &result, &distinct));
+    lk_status status = lki_search_run(f->ctx, &f->train, &f->train_sample, &f->search, &m, &result, &distinct);
+    if (status == LK_ERROR_DATA && distinct < f->search.K) {
+        lki_begin(f->ctx);
+        *out = -__builtin_inf();
+        return LK_OK;
+    }
+    LKI_TRY(status);
     lki_em_data test = f->train; /* the training rows' units, the test rows */
     test.rows = &f->test_rows;
     test.total = f->test.total;
     double ll;
-    const lk_status status = lki_em_log_likelihood(f->ctx, &test, m, &ll);
+    status = lki_em_log_likelihood(f->ctx, &test, m, &ll);
     if (status == LK_OK) {
-        *out = result.defect < 0 ? ll / test.total : -__builtin_inf();
+        *out = result.defect < 0 ? (ll + f->test_log_jacobian) / test.total : -__builtin_inf();
     }
     lki_mixture_free(m);
     return status;
@@ -257,6 +273,11 @@ static lk_status prepare(fit_state *f, int spherical, int64_t most_components)
     }
     LKI_TRY(lki_em_data_new(f->ctx, &f->train_rows, task->names, &f->train));
     LKI_TRY(lki_em_data_new(f->ctx, &f->test_rows, task->names, &f->test));
+    if (task->data->transform != NULL) {
+        lki_dataset raw = f->test_rows;
+        raw.transform = NULL;
+        LKI_TRY(lki_survey_jacobian(f->ctx, &raw, task->data->transform, &f->test_log_jacobian));
+    }
     if (spherical) {
         common_scale(&f->train);
     }
@@ -323,6 +344,20 @@ done:
     return status;
 }
 
+/* Frozen parameters as the start has them, bit for bit: means lose their last digits on the way to standardized units and back. */
+static void restore_frozen(unsigned freeze, const lki_mixture *start, lki_mixture *m)
+{
+    if (freeze & LKI_FREEZE_WEIGHTS) {
+        memcpy(m->weights, start->weights, (size_t)m->K * sizeof(double));
+    }
+    if (freeze & LKI_FREEZE_MEANS) {
+        memcpy(m->means, start->means, (size_t)(m->K * m->d) * sizeof(double));
+    }
+    if (freeze & LKI_FREEZE_COVARIANCES) {
+        memcpy(m->covariances, start->covariances, (size_t)m->covariance->length(m->K, m->d) * sizeof(double));
+    }
+}
+
 static lk_status run_from_start(fit_state *f)
 {
     const lki_mixture *start = ((const lki_gmm *)f->task->start)->mixture;
@@ -356,17 +391,22 @@ static lk_status run_from_start(fit_state *f)
     }
     score_fit(&r, f->data.total);
     change_units(r.mixture, &f->data, 0);
+    restore_frozen(f->search.em.freeze, start, r.mixture);
     status = consider(f, &r);
 done:
     release(f);
     return status;
 }
 
-static void describe_defect(const lki_em_result *r, int64_t d, char *out, size_t size)
+static void describe_defect(const lki_em_result *r, const lki_mixture *m, char *out, size_t size)
 {
+    const int64_t d = m->d;
     if (r->defect >= 0 && isfinite(r->defect_size)) {
         snprintf(out, size, "component %lld has an effective size of %.3g rows, below d + 1 = %lld", (long long)r->defect, r->defect_size,
                  (long long)d + 1);
+    } else if (r->defect >= 0 && lki_mixture_matrices(m) < m->K) {
+        snprintf(out, size, "the shared covariance collapsed: reciprocal condition %.2g, below %.0e; it is held at that floor",
+                 r->defect_rcond, LKI_RCOND_MIN);
     } else if (r->defect >= 0) {
         snprintf(out, size, "component %lld collapsed: reciprocal condition %.2g, below %.0e; its covariance is held at that floor",
                  (long long)r->defect, r->defect_rcond, LKI_RCOND_MIN);
@@ -392,6 +432,10 @@ static lk_status gmm_fit(lk_context *ctx, const lki_fit_task *task, void **state
         status = lki_fail(ctx, LK_ERROR_DATA, "no number of components asked for fits the rows; ask for fewer");
         goto done;
     }
+    if (json_array_size(f.table) > 1 && (report->extra = json_pack("{s:O}", "selection", f.table)) == NULL) {
+        status = lki_fail(ctx, LK_ERROR_MEMORY, "out of memory for the table of fits");
+        goto done;
+    }
     lki_mixture *best = f.best.mixture;
     f.best.mixture = NULL;
     LKI_GOTO(status, done, lki_gmm_new(ctx, best, &g));
@@ -401,8 +445,7 @@ static lk_status gmm_fit(lk_context *ctx, const lki_fit_task *task, void **state
     report->entropy = f.best.result.entropy;
     report->iterations = f.best.result.iterations;
     report->converged = f.best.result.converged;
-    describe_defect(&f.best.result, g->mixture->d, report->degenerate, sizeof report->degenerate);
-    report->extra = json_array_size(f.table) > 1 ? json_pack("{s:O}", "selection", f.table) : NULL;
+    describe_defect(&f.best.result, g->mixture, report->degenerate, sizeof report->degenerate);
     *state = g;
 done:
     lki_mixture_free(f.best.mixture);
