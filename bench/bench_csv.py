@@ -1,52 +1,55 @@
-#!/usr/bin/env python3
-"""Reading CSV: likely beside pandas' default reader in one run, on the same numeric file.
-
-usage: bench_csv.py BENCH_READ [rows] [columns] [threads] [repeats]
-BENCH_READ is the program built from bench/bench_read.c. Prints seconds (the best of the repeats, taken in turn), MB/s, the ratio and
-peak memory, and whether the numbers agree: likely's with Python's float(), which rounds correctly.
-"""
+"""Reading a numeric CSV against pandas' default reader in the same run, on two threads: seconds, MB/s, peak memory. The sum of all
+numbers must equal that of Python's float(), which rounds correctly. The last figure reads the same file under a memory limit."""
 import csv
 import os
 import subprocess
 import sys
 import tempfile
 
-PANDAS = """
+import numpy as np
+
+from record import TINY, record
+
+PROGRAM = os.path.join(os.environ["LIKELY_BUILD"], "bench/bench_read")
+THREADS = "2"
+LIMIT = 20_000_000
+PEER = r"""
 import resource, sys, time
 import pandas
 start = time.perf_counter()
 table = pandas.read_csv(sys.argv[1])
-seconds = time.perf_counter() - start
-print(seconds, len(table), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
 def write_file(path, rows, columns):
-    import numpy
-
-    generator = numpy.random.default_rng(1)
+    g = np.random.default_rng(1)
     with open(path, "w") as out:
         out.write(",".join(f"x{j + 1}" for j in range(columns)) + "\n")
         for start in range(0, rows, 10000):
-            block = generator.standard_normal((min(10000, rows - start), columns))
+            block = g.standard_normal((min(10000, rows - start), columns))
             out.write("\n".join(",".join(map(repr, row)) for row in block.tolist()) + "\n")
 
 
-def run_likely(program, path, threads):
-    words = subprocess.run([program, path, str(threads)], check=True, capture_output=True, text=True).stdout.split()
-    found = dict(zip(words[::2], words[1::2]))
-    return float(found["read"]), float(found["sum"]), int(found["peak_kb"])
+def ours(path, memory=0):
+    out = subprocess.run([PROGRAM, path, THREADS, str(memory)], capture_output=True, text=True)
+    if out.returncode != 0:
+        sys.exit(out.stderr)
+    words = out.stdout.split()
+    return {k: float(v) for k, v in zip(words[::2], words[1::2])}
 
 
-def run_pandas(path):
-    words = subprocess.run([sys.executable, "-c", PANDAS, path], check=True, capture_output=True, text=True).stdout.split()
-    return float(words[0]), int(words[2])
+def peer(path):
+    out = subprocess.run(["/usr/bin/python3", "-c", PEER, path], capture_output=True, text=True)
+    if out.returncode != 0:
+        return None
+    return [float(v) for v in out.stdout.split()]
 
 
 def exact_sum(path):
     total = 0.0
-    with open(path, newline="") as file:
-        reader = csv.reader(file)
+    with open(path, newline="") as f:
+        reader = csv.reader(f)
         next(reader)
         for row in reader:
             for field in row:
@@ -55,25 +58,29 @@ def exact_sum(path):
 
 
 def main():
-    program = os.path.abspath(sys.argv[1])
-    rows, columns, threads, repeats = [int(v) for v in sys.argv[2:6]] + [1000000, 8, 2, 5][len(sys.argv) - 2 :]
+    rows, columns, repeats = (1000, 8, 1) if TINY else (1_000_000, 8, 5)
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "numbers.csv")
         write_file(path, rows, columns)
         megabytes = os.path.getsize(path) / 1e6
-        ours, theirs = [], []
-        for _ in range(repeats):
-            theirs.append(run_pandas(path))
-            ours.append(run_likely(program, path, threads))
-        ours_best, theirs_best = min(v[0] for v in ours), min(v[0] for v in theirs)
-        same = ours[0][1] == exact_sum(path)
-    print(f"file: {rows} x {columns} numbers, {megabytes:.1f} MB; {threads} threads; best of {repeats}")
-    print(f"{'reader':<10}{'seconds':>10}{'MB/s':>10}{'peak MB':>10}")
-    print(f"{'likely':<10}{ours_best:>10.3f}{megabytes / ours_best:>10.0f}{max(v[2] for v in ours) / 1024:>10.0f}")
-    print(f"{'pandas':<10}{theirs_best:>10.3f}{megabytes / theirs_best:>10.0f}{max(v[1] for v in theirs) / 1024:>10.0f}")
-    print(f"ratio: likely is {theirs_best / ours_best:.2f} times as fast; its sum {'equals' if same else 'DIFFERS FROM'} that of exact parsing")
-    return 0 if same else 1
+        fits, theirs = [], []
+        for _ in range(repeats):  # in turn, so that both meet the same machine
+            fits.append(ours(path))
+            theirs.append(None if TINY else peer(path))
+        limited = ours(path, LIMIT)
+        exact = exact_sum(path)
+    best = min(f["read"] for f in fits)
+    peak = max(f["peak_kb"] for f in fits) / 1024
+    if any(f["sum"] != exact for f in fits + [limited]):
+        sys.exit("the sum of the numbers that were read differs from that of exact parsing")
+    if None in theirs:
+        record("csv_read_seconds", best, "s")
+    else:
+        other = min(t[0] for t in theirs)
+        record("csv_read_seconds", best, "s", "pandas.read_csv", other, other / best)
+        record("csv_read_peak", peak, "MB", "pandas.read_csv", max(t[1] for t in theirs), max(t[1] for t in theirs) / peak)
+    record("csv_read_rate", megabytes / best, "MB/s")
+    record("csv_read_peak_limited", limited["peak_kb"] / 1024, "MB")
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+main()

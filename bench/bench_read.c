@@ -41,9 +41,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_read FILE [threads] [memory bytes] [repeats]\n");
         return 2;
     }
-    lk_context_options options = {.size = sizeof options,
-                                  .threads = argc > 2 ? atoi(argv[2]) : 0,
-                                  .memory = argc > 3 ? atoll(argv[3]) : 0};
+    lk_context_options options = {
+        .size = sizeof options, .threads = argc > 2 ? atoi(argv[2]) : 0, .memory = argc > 3 ? atoll(argv[3]) : 0};
     lk_context *ctx = NULL;
     if (lk_context_new(&ctx, &options) != LK_OK) {
         fprintf(stderr, "no context\n");

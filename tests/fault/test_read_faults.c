@@ -17,47 +17,105 @@ typedef struct bad_input {
 } bad_input;
 
 static const bad_input inputs[] = {
-    {.what = "empty file", .bytes = "", .status = LK_ERROR_DATA, .text = ": the file is empty; at least one row of values is needed"},
-    {.what = "blank lines only", .bytes = "\n\r\n\n", .status = LK_ERROR_DATA,
+    {.what = "empty file",
+     .bytes = "",
+     .status = LK_ERROR_DATA,
      .text = ": the file is empty; at least one row of values is needed"},
-    {.what = "header only", .bytes = "a,b\n", .status = LK_ERROR_DATA,
+    {.what = "blank lines only",
+     .bytes = "\n\r\n\n",
+     .status = LK_ERROR_DATA,
+     .text = ": the file is empty; at least one row of values is needed"},
+    {.what = "header only",
+     .bytes = "a,b\n",
+     .status = LK_ERROR_DATA,
      .text = ": there are no rows, only the columns' names; at least one row of values is needed"},
-    {.what = "short row", .bytes = "a,b,c\n1,2,3\n4,5\n", .status = LK_ERROR_FORMAT,
+    {.what = "short row",
+     .bytes = "a,b,c\n1,2,3\n4,5\n",
+     .status = LK_ERROR_FORMAT,
      .text = ":3:2: the row has 2 fields; 3 were expected, as in the first line"},
-    {.what = "long row", .bytes = "a,b\n1,2\n3,4,5,6\n", .status = LK_ERROR_FORMAT,
+    {.what = "long row",
+     .bytes = "a,b\n1,2\n3,4,5,6\n",
+     .status = LK_ERROR_FORMAT,
      .text = ":3:3: the row has 4 fields; 2 were expected, as in the first line"},
-    {.what = "ragged by a word", .bytes = "a,b\n1,2\nx\n", .types = "a=real", .status = LK_ERROR_FORMAT,
+    {.what = "ragged by a word",
+     .bytes = "a,b\n1,2\nx\n",
+     .types = "a=real",
+     .status = LK_ERROR_FORMAT,
      .text = ":3:1: the row has 1 fields; 2 were expected, as in the first line"},
-    {.what = "infinity", .bytes = "a,b\n1,2\n3,inf\n", .status = LK_ERROR_FORMAT,
+    {.what = "infinity",
+     .bytes = "a,b\n1,2\n3,inf\n",
+     .status = LK_ERROR_FORMAT,
      .text = ":3:2: 'inf' in column 'b' is infinite; every number must be finite (say --na inf if it means missing)"},
-    {.what = "negative infinity", .bytes = "a,b\n-Infinity,2\n", .status = LK_ERROR_FORMAT,
-     .text = ":2:1: '-Infinity' in column 'a' is infinite; every number must be finite (say --na -Infinity if it means missing)"},
-    {.what = "overflow", .bytes = "a,b\n1,1e999\n", .status = LK_ERROR_FORMAT,
-     .text = ":2:2: '1e999' in column 'b' is infinite; every number must be finite (say --na 1e999 if it means missing)"},
-    {.what = "text in a column said to be real", .bytes = "a,b\n1,2\n\"x\n\ny\",3\n", .types = "a=real", .status = LK_ERROR_FORMAT,
-     .text = ":3:1: 'x\\x0A\\x0Ay' in column 'a' is not a number; say --types a=text to read the column as text, or --na x\\x0A\\x0Ay "
+    {.what = "negative infinity",
+     .bytes = "a,b\n-Infinity,2\n",
+     .status = LK_ERROR_FORMAT,
+     .text = ":2:1: '-Infinity' in column 'a' is infinite; every number must be finite (say --na -Infinity if it means "
+             "missing)"},
+    {.what = "overflow",
+     .bytes = "a,b\n1,1e999\n",
+     .status = LK_ERROR_FORMAT,
+     .text =
+         ":2:2: '1e999' in column 'b' is infinite; every number must be finite (say --na 1e999 if it means missing)"},
+    {.what = "text in a column said to be real",
+     .bytes = "a,b\n1,2\n\"x\n\ny\",3\n",
+     .types = "a=real",
+     .status = LK_ERROR_FORMAT,
+     .text = ":3:1: 'x\\x0A\\x0Ay' in column 'a' is not a number; say --types a=text to read the column as text, or "
+             "--na x\\x0A\\x0Ay "
              "if that means missing"},
-    {.what = "line counted over quoted line ends", .bytes = "a,b\n\"x\ny\",1\nz,oops\n", .types = "b=real", .status = LK_ERROR_FORMAT,
-     .text = ":4:2: 'oops' in column 'b' is not a number; say --types b=text to read the column as text, or --na oops if that means missing"},
-    {.what = "a fraction in an integer column", .bytes = "a\n1\n2.5\n", .types = "a=integer", .status = LK_ERROR_FORMAT,
+    {.what = "line counted over quoted line ends",
+     .bytes = "a,b\n\"x\ny\",1\nz,oops\n",
+     .types = "b=real",
+     .status = LK_ERROR_FORMAT,
+     .text = ":4:2: 'oops' in column 'b' is not a number; say --types b=text to read the column as text, or --na oops "
+             "if that means missing"},
+    {.what = "a fraction in an integer column",
+     .bytes = "a\n1\n2.5\n",
+     .types = "a=integer",
+     .status = LK_ERROR_FORMAT,
      .text = ":3:1: '2.5' in column 'a' is not a whole number; say --types a=real to allow it"},
-    {.what = "Latin-1 in text", .bytes = "a,b\n1,caf\xe9\n", .status = LK_ERROR_FORMAT,
+    {.what = "Latin-1 in text",
+     .bytes = "a,b\n1,caf\xe9\n",
+     .status = LK_ERROR_FORMAT,
      .text = ":2:2: byte 0xE9 in column 'b' is not UTF-8; convert the file (iconv -f LATIN1 -t UTF-8)"},
-    {.what = "Latin-1 in a name", .bytes = "a,caf\xe9\n1,2\n", .header = 1, .status = LK_ERROR_FORMAT,
+    {.what = "Latin-1 in a name",
+     .bytes = "a,caf\xe9\n1,2\n",
+     .header = 1,
+     .status = LK_ERROR_FORMAT,
      .text = ":1:2: byte 0xE9 is not UTF-8; convert the file (iconv -f LATIN1 -t UTF-8)"},
-    {.what = "Latin-1 in a number", .bytes = "a,b\n1,2\n3,4\xb5\n", .types = "b=real", .status = LK_ERROR_FORMAT,
+    {.what = "Latin-1 in a number",
+     .bytes = "a,b\n1,2\n3,4\xb5\n",
+     .types = "b=real",
+     .status = LK_ERROR_FORMAT,
      .text = ":3:2: byte 0xB5 in column 'b' is not UTF-8; convert the file (iconv -f LATIN1 -t UTF-8)"},
-    {.what = "NUL in a field", .bytes = "a,b\n1,x\0y\n", .length = 10, .status = LK_ERROR_FORMAT,
+    {.what = "NUL in a field",
+     .bytes = "a,b\n1,x\0y\n",
+     .length = 10,
+     .status = LK_ERROR_FORMAT,
      .text = ":2:2: a NUL byte; delimited text in UTF-8 was expected, and this looks binary"},
-    {.what = "UTF-16", .bytes = "\xff\xfe" "a\0,\0", .length = 6, .status = LK_ERROR_FORMAT,
+    {.what = "UTF-16",
+     .bytes = "\xff\xfe"
+              "a\0,\0",
+     .length = 6,
+     .status = LK_ERROR_FORMAT,
      .text = ": the text is UTF-16; it must be UTF-8 (iconv -f UTF-16 -t UTF-8)"},
-    {.what = "open quote", .bytes = "a,b\n1,\"2\n3,4\n", .types = "b=text", .status = LK_ERROR_FORMAT,
+    {.what = "open quote",
+     .bytes = "a,b\n1,\"2\n3,4\n",
+     .types = "b=text",
+     .status = LK_ERROR_FORMAT,
      .text = ":2:2: the quote that opens here is never closed; a quote within a field is written \"\""},
-    {.what = "text after a quote", .bytes = "a,b\n1,\"2\"x\n", .status = LK_ERROR_FORMAT,
-     .text = ":2:2: text follows a closing quote in \"2\"x; a delimiter or line end was expected, and a quote within a field is written \"\""},
-    {.what = "duplicate names", .bytes = "a,b,a\n1,2,3\n", .status = LK_ERROR_DATA,
+    {.what = "text after a quote",
+     .bytes = "a,b\n1,\"2\"x\n",
+     .status = LK_ERROR_FORMAT,
+     .text = ":2:2: text follows a closing quote in \"2\"x; a delimiter or line end was expected, and a quote within a "
+             "field is written \"\""},
+    {.what = "duplicate names",
+     .bytes = "a,b,a\n1,2,3\n",
+     .status = LK_ERROR_DATA,
      .text = ": columns 1 and 3 are both named 'a'; every column needs a name of its own"},
-    {.what = "a made-up name that is taken", .bytes = "x2,\n1,2\n", .status = LK_ERROR_DATA,
+    {.what = "a made-up name that is taken",
+     .bytes = "x2,\n1,2\n",
+     .status = LK_ERROR_DATA,
      .text = ": columns 1 and 2 are both named 'x2'; every column needs a name of its own"},
 };
 
@@ -99,15 +157,21 @@ static void test_late_text(void **state)
         read_put_text(&t, i == 3000 ? "1,oops\n" : i == 3500 ? "1,2,3\n" : "1,2\n");
     }
     for (size_t cut = 0; cut < 3000; cut += 499) {
-        bad_input input = {.what = "late text", .bytes = t.bytes, .length = t.used, .status = LK_ERROR_FORMAT,
-                           .text = ":3002:2: 'oops' in column 'b' is not a number; say --types b=text to read the column as text, or --na "
-                                   "oops if that means missing"};
+        bad_input input = {
+            .what = "late text",
+            .bytes = t.bytes,
+            .length = t.used,
+            .status = LK_ERROR_FORMAT,
+            .text =
+                ":3002:2: 'oops' in column 'b' is not a number; say --types b=text to read the column as text, or --na "
+                "oops if that means missing"};
         check_bad(&input, &(lki_csv_cut){cut, cut / 3}, 2);
     }
     free(t.bytes);
 }
 
-static void check_path(const char *path, int64_t memory, const lk_read_options *options, lk_status status, const char *part)
+static void check_path(const char *path, int64_t memory, const lk_read_options *options, lk_status status,
+                       const char *part)
 {
     lk_context *ctx = read_context(2, memory);
     lk_table *table = NULL;
@@ -128,9 +192,11 @@ static void test_files(void **state)
     check_path(path, 0, &options, LK_ERROR_ARGUMENT, "format 'xlsx' is not known; csv, tsv and npy are");
     options.format = NULL;
     options.types = "c=real";
-    check_path(path, 0, &options, LK_ERROR_ARGUMENT, "there is no column 'c'; the columns are a, b, or a position from 1 to 2");
+    check_path(path, 0, &options, LK_ERROR_ARGUMENT,
+               "there is no column 'c'; the columns are a, b, or a position from 1 to 2");
     options.types = "a=float";
-    check_path(path, 0, &options, LK_ERROR_ARGUMENT, "'a=float' is not NAME=TYPE with a type of real, integer, category, text");
+    check_path(path, 0, &options, LK_ERROR_ARGUMENT,
+               "'a=float' is not NAME=TYPE with a type of real, integer, category, text");
     options.types = NULL;
     options.delimiter = '"';
     check_path(path, 0, &options, LK_ERROR_ARGUMENT, "cannot be the delimiter");
@@ -156,7 +222,8 @@ static void test_long_line(void **state)
     close(ends[1]);
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
-    check_path(path, 0, NULL, LK_ERROR_FORMAT, ":1:1: the line is longer than 256 MB; delimited text with line ends was expected");
+    check_path(path, 0, NULL, LK_ERROR_FORMAT,
+               ":1:1: the line is longer than 256 MB; delimited text with line ends was expected");
     close(ends[0]);
     int status;
     waitpid(child, &status, 0);
@@ -178,7 +245,8 @@ static void test_spool(void **state)
     assert_non_null(mkdtemp(directory));
     if (mount("tmpfs", directory, "tmpfs", 0, "size=1m") == 0) {
         setenv("TMPDIR", directory, 1);
-        check_path(path, 1 << 20, NULL, LK_ERROR_IO, "No space left on device; set TMPDIR to a directory with more room");
+        check_path(path, 1 << 20, NULL, LK_ERROR_IO,
+                   "No space left on device; set TMPDIR to a directory with more room");
         umount(directory);
     } else {
         print_message("the full disk is skipped: no tmpfs can be mounted\n");

@@ -40,6 +40,7 @@ static const sniff_case cases[] = {
     {"a,b\n-999,1\n-999.0,2\n5,3\n", 3, 2, "a+b", "rr", {.na = "-999"}},
     {"a,b\n\"1\",\"2\"\n", 1, 2, "a+b", "rr", {0}},
     {"a,b\n+1,.5\n-.5e-3,1E+5\n", 2, 2, "a+b", "rr", {0}},
+    {"x\n1\n\"\"\n\n3\n", 3, 1, "x", "r", {0}},
     {"x1,x2\nNA,NA\nNA,NA\n", 2, 2, "x1+x2", "rr", {0}},
 };
 
@@ -126,8 +127,10 @@ static void test_remark(void **state)
     assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
     const char *bytes = "a,b\n1,2\n3,4\n5,missing\n";
     lk_table *table = table_of(ctx, bytes, strlen(bytes), &(lk_read_options){0});
-    check_contains(text, ":4:2: column 'b' is taken as text, because 'missing' is not a number; say --na missing if that means missing, "
-                         "or --types b=real to insist on numbers");
+    check_contains(
+        text,
+        ":4:2: column 'b' is taken as text, because 'missing' is not a number; say --na missing if that means missing, "
+        "or --types b=real to insist on numbers");
     lk_table_free(table);
     lk_context_free(ctx);
 }
@@ -263,8 +266,9 @@ static void test_stdin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),  cmocka_unit_test(test_values), cmocka_unit_test(test_levels), cmocka_unit_test(test_remark),
-        cmocka_unit_test(test_text),   cmocka_unit_test(test_packed), cmocka_unit_test(test_stdin),
+        cmocka_unit_test(test_cases),  cmocka_unit_test(test_values), cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_remark), cmocka_unit_test(test_text),   cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_stdin),
     };
     return cmocka_run_group_tests(tests, check_setup, check_teardown);
 }

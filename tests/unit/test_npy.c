@@ -11,8 +11,9 @@ typedef struct element_case {
     int kind; /* 0 float, 1 signed, 2 unsigned, 3 bool */
 } element_case;
 
-static const element_case elements[] = {{"f8", 8, 0}, {"f4", 4, 0}, {"i1", 1, 1}, {"i2", 2, 1}, {"i4", 4, 1}, {"i8", 8, 1},
-                                        {"u1", 1, 2}, {"u2", 2, 2}, {"u4", 4, 2}, {"u8", 8, 2}, {"b1", 1, 3}};
+static const element_case elements[] = {{"f8", 8, 0}, {"f4", 4, 0}, {"i1", 1, 1}, {"i2", 2, 1},
+                                        {"i4", 4, 1}, {"i8", 8, 1}, {"u1", 1, 2}, {"u2", 2, 2},
+                                        {"u4", 4, 2}, {"u8", 8, 2}, {"b1", 1, 3}};
 
 static double value_at(const element_case *e, int64_t i)
 {
@@ -156,25 +157,36 @@ typedef struct bad_header {
 static const bad_header bad[] = {
     {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }", 40, LK_ERROR_FORMAT,
      "claims 3 x 2 elements of 8 bytes, which makes a file of 176 bytes; it has 168"},
-    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }", 56, LK_ERROR_FORMAT, "a file of 176 bytes; it has 184"},
-    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 8, LK_ERROR_FORMAT, "more than any file holds"},
-    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999, 4), }", 8, LK_ERROR_FORMAT, "a length below 2^63"},
-    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 4), }", 8, LK_ERROR_FORMAT, "at byte 61: a length was expected"},
+    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }", 56, LK_ERROR_FORMAT,
+     "a file of 176 bytes; it has 184"},
+    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 8, LK_ERROR_FORMAT,
+     "more than any file holds"},
+    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999, 4), }", 8, LK_ERROR_FORMAT,
+     "a length below 2^63"},
+    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 4), }", 8, LK_ERROR_FORMAT,
+     "at byte 61: a length was expected"},
     {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (), }", 8, LK_ERROR_FORMAT, "the array has no dimensions"},
-    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 1, 1), }", 8, LK_ERROR_FORMAT, "the array has more than two dimensions"},
+    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 1, 1), }", 8, LK_ERROR_FORMAT,
+     "the array has more than two dimensions"},
     {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 0), }", 0, LK_ERROR_DATA, "the array has no columns"},
-    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 2), }", 0, LK_ERROR_DATA, "there are no rows (shape 0 x 2)"},
+    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 2), }", 0, LK_ERROR_DATA,
+     "there are no rows (shape 0 x 2)"},
     {1, "{'descr': '<c16', 'fortran_order': False, 'shape': (1, 1), }", 16, LK_ERROR_FORMAT,
      "elements of type '<c16' cannot be read; float64, float32, integers and bool can"},
-    {1, "{'descr': '|O', 'fortran_order': False, 'shape': (1, 1), }", 8, LK_ERROR_FORMAT, "elements of type '|O' cannot be read"},
-    {1, "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,), }", 8, LK_ERROR_FORMAT, "an array of records"},
+    {1, "{'descr': '|O', 'fortran_order': False, 'shape': (1, 1), }", 8, LK_ERROR_FORMAT,
+     "elements of type '|O' cannot be read"},
+    {1, "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,), }", 8, LK_ERROR_FORMAT,
+     "an array of records"},
     {1, "{'descr': '<f8', 'fortran_order': 0, 'shape': (1,), }", 8, LK_ERROR_FORMAT, "True or False was expected"},
     {1, "{'descr': '<f8', 'fortran_order': False}", 8, LK_ERROR_FORMAT, "lacks the key 'shape'"},
-    {1, "{'descr': '<f8', 'descr': '<f8', 'fortran_order': False, 'shape': (1,)}", 8, LK_ERROR_FORMAT, "has twice the key 'descr'"},
+    {1, "{'descr': '<f8', 'descr': '<f8', 'fortran_order': False, 'shape': (1,)}", 8, LK_ERROR_FORMAT,
+     "has twice the key 'descr'"},
     {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), 'x': 1}", 8, LK_ERROR_FORMAT, "an unknown key 'x'"},
-    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (1,)} x", 8, LK_ERROR_FORMAT, "the end of the header was expected"},
+    {1, "{'descr': '<f8', 'fortran_order': False, 'shape': (1,)} x", 8, LK_ERROR_FORMAT,
+     "the end of the header was expected"},
     {1, "['descr']", 8, LK_ERROR_FORMAT, "malformed at byte 10: '{' was expected"},
-    {4, "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", 8, LK_ERROR_FORMAT, "NPY version 4.0; 1.0, 2.0 and 3.0 can be read"},
+    {4, "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", 8, LK_ERROR_FORMAT,
+     "NPY version 4.0; 1.0, 2.0 and 3.0 can be read"},
 };
 
 static void check_refused(const void *bytes, size_t count, int64_t memory, lk_status status, const char *part)
@@ -201,7 +213,8 @@ static void test_bad_headers(void **state)
         free(t.bytes);
     }
     check_refused("\x93NUMPY\1\0\xff\xff{", 11, 0, LK_ERROR_FORMAT, "the NPY header ends in the middle");
-    check_refused("\x93NUMPY\2\0\xff\xff\xff\x7f{", 13, 0, LK_ERROR_FORMAT, "claims 2147483647 bytes; at most 1048576 are believed");
+    check_refused("\x93NUMPY\2\0\xff\xff\xff\x7f{", 13, 0, LK_ERROR_FORMAT,
+                  "claims 2147483647 bytes; at most 1048576 are believed");
     check_refused("\x93NUMPY", 6, 0, LK_ERROR_FORMAT, "the NPY header ends in the middle");
 }
 
@@ -215,7 +228,8 @@ static void test_infinities(void **state)
         double v = i == 6001 ? -(double)INFINITY : i == 9000 ? (double)INFINITY : i % 7 == 0 ? (double)NAN : i;
         read_put(&t, &v, sizeof v);
     }
-    check_refused(t.bytes, t.used, 0, LK_ERROR_DATA, ": row 3001, column 2 is -inf; every value must be finite, or NaN where it is missing");
+    check_refused(t.bytes, t.used, 0, LK_ERROR_DATA,
+                  ": row 3001, column 2 is -inf; every value must be finite, or NaN where it is missing");
     char *path = read_file(t.bytes, t.used);
     lk_context *ctx = read_context(1, 1000);
     lk_table *table = NULL;
