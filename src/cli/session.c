@@ -159,6 +159,13 @@ int cli_error(const char *format, ...)
     return CLI_FAILED;
 }
 
+/* Whether an error is about the operand that should be a model: most often data stand in its place. */
+static bool blames_model(const cli_command *command, const char *text)
+{
+    return command->operand_count > 0 && strncmp(command->verb->operands, "MODEL", 5) == 0 &&
+           strncmp(text, command->operands[0], strlen(command->operands[0])) == 0;
+}
+
 int cli_fail(const cli_command *command, lk_status status)
 {
     cli_progress_clear();
@@ -168,6 +175,10 @@ int cli_fail(const cli_command *command, lk_status status)
     }
     const char *text = command->context == NULL ? "" : lk_error_message(command->context);
     cli_error("%s", text[0] == '\0' ? lk_status_text(status) : text);
+    if (status == LK_ERROR_FORMAT && blames_model(command, text)) {
+        cli_warning("usage: likely %s [options] %s; 'likely fit' makes a model of data", command->verb->name,
+                    command->verb->operands);
+    }
     return status == LK_ERROR_ARGUMENT ? CLI_USAGE : CLI_FAILED;
 }
 
