@@ -228,7 +228,7 @@ static const lki_operations fake_operations = {
 };
 
 static const lk_parameter fake_parameters[] = {
-    {"floor", LK_PARAMETER_REAL, "1e-12", 0, INFINITY, NULL, NULL, "least variance"},
+    {"floor", LK_PARAMETER_REAL, "1e-12", 0, (double)INFINITY, NULL, NULL, "least variance"},
     {"components", LK_PARAMETER_RANGE, "1..9", 1, 1000, NULL, NULL, "a range"},
     {"init", LK_PARAMETER_CHOICE, "kmeans++", 0, 0, "kmeans++,random,held-out", NULL, "a choice"},
     {"freeze", LK_PARAMETER_CHOICES, NULL, 0, 0, "weights,means,covariances", NULL, "some choices"},
