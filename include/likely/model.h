@@ -25,7 +25,8 @@ typedef struct lk_fit_options {
     const lk_setting *settings; /**< the method's parameters, ended by a NULL name; NULL = all defaults */
     const lk_roles *roles;      /**< which columns play which part; NULL = every numeric column is a feature */
     const char *transform;      /**< comma-separated, applied in order to every feature, or as name:column to one:
-                                   standardize, log, logit, sqrt, asinh; NULL = none. Its Jacobian enters densities */
+                                   standardize, log, logit, sqrt, asinh; NULL = none, or that of `start`. Its Jacobian
+                                   enters densities */
     const lk_model *start;      /**< warm start from a model of the same method and features; borrowed; NULL = none */
     double holdout;             /**< share of rows, within (0, 1), held out to report their likelihood; 0 = none */
     int64_t folds;              /**< number of cross-validation folds, at least 2, that report likelihood; 0 = none */
@@ -147,7 +148,7 @@ LK_API LK_NODISCARD lk_status lk_model_log_density(lk_context *context, const lk
  * @param rows at least 0.
  * @param out receives rows x d values, row-major, in nats a unit of each column.
  * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
- * Cost: about twice the log density's; d + 1 times where it is derived by differences. */
+ * Cost: about twice the log density's; 18 d times where it is derived by differences (52 d without a sampler). */
 LK_API LK_NODISCARD lk_status lk_model_score(lk_context *context, const lk_model *model, const double *x,
                                              int64_t rows, double *out);
 
@@ -179,7 +180,8 @@ LK_API LK_NODISCARD lk_status lk_model_responsibilities(lk_context *context, con
  * @param model a model.
  * @param x rows x d, row-major.
  * @param rows at least 0.
- * @param out receives rows x d values within [0, 1].
+ * @param out receives rows x d values within [0, 1]; a missing value makes that value alone NaN. Derived from 10 000 draws
+ * (error at most .0136 in 95 of 100 models) where the model has a sampler and no distribution functions.
  * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
  * Cost: gmm: rows x K x d calls of the normal distribution function. */
 LK_API LK_NODISCARD lk_status lk_model_cdf(lk_context *context, const lk_model *model, const double *x, int64_t rows,
@@ -204,7 +206,8 @@ typedef struct lk_evaluation {
     double standard_error;    /**< of that mean; NaN for fewer than 2 rows */
     double coverage_50;       /**< share of rows inside the model's own 50% highest-density region; NaN = no sampler */
     double coverage_90;       /**< and inside its 90% region */
-    double *pit_ks;           /**< d values: Kolmogorov distance of u_j = P(X_j <= x_j) from uniform; NULL = none */
+    double *pit_ks;           /**< d values: Kolmogorov distance of u_j = P(X_j <= x_j) from uniform; NULL = none. Exact
+                                 up to 2^21 values, above to within 2^-16, or 2 d / 2^22 for d > 64 */
     double *pit_mean;         /**< d values: mean of u_j, 1/2 where calibrated */
     double *pit_sd;           /**< d values: standard deviation of u_j, .2887 where calibrated */
 } lk_evaluation;
@@ -212,7 +215,7 @@ typedef struct lk_evaluation {
 /** Evaluates a model on the rows of a table.
  * @param context a context.
  * @param model a model.
- * @param table rows with the model's features.
+ * @param table rows with the model's features, none missing.
  * @param weight name of a weight column; NULL = none.
  * @param out receives the result; its arrays are given back by lk_free() each.
  * Errors: LK_ERROR_DATA, LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.

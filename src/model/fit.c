@@ -281,6 +281,16 @@ static lk_status names_of(lk_context *ctx, fitting *f)
     return lki_names_check(ctx, f->names, f->d);
 }
 
+/* Weights are refused, not passed over, by a method that does not take them. */
+static lk_status weight_check(lk_context *ctx, const fitting *f)
+{
+    if (f->weight < 0 || strstr(f->method->public.roles, "weight") != NULL) {
+        return LK_OK;
+    }
+    return lki_fail(ctx, LK_ERROR_ARGUMENT, "column %s is given as weight, and the method %s takes %s only",
+                    lk_table_name(f->table, f->weight), f->method->public.name, f->method->public.roles);
+}
+
 static lk_status fit_all(lk_context *ctx, fitting *f, lk_model **out)
 {
     lk_model *model = NULL;
@@ -288,6 +298,7 @@ static lk_status fit_all(lk_context *ctx, fitting *f, lk_model **out)
     lki_dataset raw;
     LKI_GOTO(status, done, lki_values_new(ctx, &f->method->public, f->options.settings, &f->values));
     LKI_GOTO(status, done, lki_roles_resolve(ctx, f->table, f->options.roles, &f->features, &f->d, &f->label, &f->weight));
+    LKI_GOTO(status, done, weight_check(ctx, f));
     LKI_GOTO(status, done, names_of(ctx, f));
     LKI_GOTO(status, done, start_check(ctx, f));
     LKI_GOTO(status, done, lki_model_new(ctx, f->method, f->d, f->names, &model));
