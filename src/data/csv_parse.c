@@ -13,9 +13,11 @@ typedef struct place {
 
 static const char *fault(lki_csv_chunk *chunk, lki_csv_wrong wrong, place where, const lki_csv_field *field)
 {
-    chunk->fault = (lki_csv_fault){.wrong = wrong, .at = where.at, .column = where.column, .text = where.at, .length = 0};
+    chunk->fault =
+        (lki_csv_fault){.wrong = wrong, .at = where.at, .column = where.column, .text = where.at, .length = 0};
     if (field != NULL) {
-        chunk->fault.text = field->text; /* in the window or in the chunk's scratch: both last until the fault is told */
+        chunk->fault.text =
+            field->text; /* in the window or in the chunk's scratch: both last until the fault is told */
         chunk->fault.length = field->length;
     }
     return NULL;
@@ -49,7 +51,8 @@ static lki_csv_wrong take_number(const lki_csv_field *field, lk_type type, doubl
 
 /* A level that is known gets its number; a new one the negative number that the chunk gives it. A text is numbered within
  * the chunk. */
-static lki_csv_wrong take_string(const lki_csv *csv, lki_csv_chunk *chunk, const lki_csv_field *field, int64_t column, double *out)
+static lki_csv_wrong take_string(const lki_csv *csv, lki_csv_chunk *chunk, const lki_csv_field *field, int64_t column,
+                                 double *out)
 {
     lki_string_list *list = &chunk->strings[column];
     lki_csv_wrong wrong = text_fault(field, LKI_CSV_FINE);
@@ -83,7 +86,8 @@ static lki_csv_wrong take_string(const lki_csv *csv, lki_csv_chunk *chunk, const
 static const char *take_field(const lki_csv *csv, lki_csv_chunk *chunk, place where, double *out)
 {
     lki_csv_field field = {0};
-    if (!lki_csv_next_field(&csv->memory, where.at, chunk->end, csv->delimiter, &chunk->scratch, &field, &chunk->fault)) {
+    if (!lki_csv_next_field(&csv->memory, where.at, chunk->end, csv->delimiter, &chunk->scratch, &field,
+                            &chunk->fault)) {
         chunk->fault.column = where.column;
         return NULL;
     }
@@ -103,7 +107,8 @@ static const char *take_field(const lki_csv *csv, lki_csv_chunk *chunk, place wh
         while (!field.ends_row) {
             lki_csv_fault ignored;
             where.column++;
-            if (!lki_csv_next_field(&csv->memory, field.next, chunk->end, csv->delimiter, &chunk->scratch, &field, &ignored)) {
+            if (!lki_csv_next_field(&csv->memory, field.next, chunk->end, csv->delimiter, &chunk->scratch, &field,
+                                    &ignored)) {
                 break;
             }
         }
@@ -122,11 +127,72 @@ static bool is_missing_value(const lki_csv_na *na, double value)
     return false;
 }
 
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static const uint64_t powers_of_ten[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+
+/* Appends the digits at p to *w, eight bytes at a time (Lemire 2021, section 3). The last step takes 0 to 7 digits without a
+ * branch: how many there are cannot be predicted, and a loop over them would cost more than all else. */
+static inline const char *append_digits(const char *p, uint64_t *w)
+{
+    for (;;) {
+        uint64_t v;
+        memcpy(&v, p, sizeof v);
+        v ^= 0x3030303030303030u;
+        uint64_t others = ((v + 0x7676767676767676u) | v) & 0x8080808080808080u; /* the lowest one set is right */
+        unsigned n = others == 0 ? 8 : (unsigned)__builtin_ctzll(others) >> 3;
+        uint64_t digits = n == 8 ? v : v << (8 * (7 - n)) << 8; /* zeros before the digits */
+        digits = digits * 10 + (digits >> 8);
+        uint64_t pairs = 0x000000ff000000ffu;
+        digits = ((digits & pairs) * 0x000f424000000064u + ((digits >> 16) & pairs) * 0x0000271000000001u) >> 32;
+        if (n < 8) {
+            *w = *w * powers_of_ten[n] + digits;
+            return p + n;
+        }
+        *w = *w * 100000000u + digits;
+        p += 8;
+    }
+}
+
+/* A number of at most 19 digits without an exponent, the usual one; NULL for any other. The padding of a window lets it read
+ * beyond the data, whose end no digit follows. */
+static inline const char *parse_usual(const char *p, double *out)
+{
+    uint64_t w = 0;
+    uint64_t sign = *p == '-';
+    p += sign;
+    const char *q = append_digits(p, &w);
+    int64_t digits = q - p, fraction = 0;
+    if (*q == '.') {
+        const char *point = q + 1;
+        q = append_digits(point, &w);
+        fraction = q - point;
+        digits += fraction;
+    }
+    if (digits == 0 || digits > 19 || (*q | 0x20) == 'e') {
+        return NULL;
+    }
+    uint64_t bits = w == 0 ? 0 : lki_decimal_bits(w, -fraction);
+    bits |= sign << 63;
+    memcpy(out, &bits, sizeof bits);
+    return q;
+}
+#else
+static inline const char *parse_usual(const char *p, double *out)
+{
+    (void)p;
+    (void)out;
+    return NULL;
+}
+#endif
+
 /* A finite number directly followed by `stop` or CR LF: what nearly every field of nearly every file is. NULL = look closer. */
 static inline const char *take_plain(const lki_csv *csv, const char *p, const char *end, char stop, double *out)
 {
     double value;
-    const char *q = lki_parse_double(p, end, &value);
+    const char *q = parse_usual(p, &value);
+    if (q == NULL || q > end) {
+        q = lki_parse_double(p, end, &value);
+    }
     if (q == NULL || !isfinite(value) || (csv->na.value_count > 0 && is_missing_value(&csv->na, value))) {
         return NULL;
     }
@@ -138,7 +204,8 @@ static inline const char *take_plain(const lki_csv *csv, const char *p, const ch
 }
 
 /* The bounds are copied out of the chunk, whose neighbours in memory other threads write to. */
-static inline const char *take_row(const lki_csv *csv, lki_csv_chunk *chunk, const char *p, const char *end, double *out)
+static inline const char *take_row(const lki_csv *csv, lki_csv_chunk *chunk, const char *p, const char *end,
+                                   double *out)
 {
     int64_t columns = csv->column_count;
     const lki_table_column *column = csv->columns->columns;

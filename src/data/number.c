@@ -32,7 +32,7 @@ static double double_of(uint64_t bits)
 
 /* The bits of the double nearest to w * 10^q, w > 0. Algorithm 1 of the paper; that 128 bits of 5^q always decide is
  * shown by Mushtak and Lemire, "Fast Number Parsing Without Fallback", 2022. */
-static uint64_t nearest_bits(uint64_t w, int64_t q)
+uint64_t lki_decimal_bits(uint64_t w, int64_t q)
 {
     if (q < LKI_POWER_LOW) {
         return 0;
@@ -316,11 +316,11 @@ static uint64_t long_bits(decimal *number)
     if (number->w == 0) {
         return 0;
     }
-    uint64_t low = nearest_bits(number->w, number->exponent);
+    uint64_t low = lki_decimal_bits(number->w, number->exponent);
     if (!number->cut) {
         return low;
     }
-    uint64_t high = nearest_bits(number->w + 1, number->exponent);
+    uint64_t high = lki_decimal_bits(number->w + 1, number->exponent);
     return low == high ? low : nearer_bits(number, low);
 }
 
@@ -354,7 +354,7 @@ const char *lki_parse_double(const char *p, const char *end, double *out)
     if (digits > 19) {
         bits = long_bits(&number);
     } else {
-        bits = number.w == 0 ? 0 : nearest_bits(number.w, number.explicit_exponent - number.point);
+        bits = number.w == 0 ? 0 : lki_decimal_bits(number.w, number.explicit_exponent - number.point);
     }
     *out = double_of(bits | (uint64_t)negative << 63);
     return q;

@@ -16,6 +16,9 @@ const char *lki_parse_double(const char *p, const char *end, double *out);
 /* The same for a whole number: sign and digits alone. NULL too where it does not fit into 64 bits. */
 const char *lki_parse_integer(const char *p, const char *end, int64_t *out);
 
+/* The bits of the double nearest to w * 10^q, w > 0: for a caller that has scanned the digits itself. */
+uint64_t lki_decimal_bits(uint64_t w, int64_t q);
+
 /* Writes the shortest decimal that reads back to v, the nearest to v among those, with an ending NUL; returns its
  * length. Plain for 1e-5 <= |v| < 1e17 ("79", "-0.25"), else with an exponent ("1.5e-7", "1e300"); "nan", "inf",
  * "-inf". */

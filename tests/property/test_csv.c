@@ -1,5 +1,6 @@
 /* Random tables, written by a small writer of this file in every dialect, come back as they were, however input is cut. */
 #include "../read_check.h"
+#include "data/number.h"
 
 #include <locale.h>
 
@@ -8,12 +9,13 @@ enum { MAX_COLUMNS = 6 };
 /* A random table as text: numbers print with 17 digits, strings are made of troublesome pieces. */
 typedef struct sample {
     int64_t rows, columns;
-    int kind[MAX_COLUMNS];   /* 0 number, 1 text, 2 one of three levels */
-    double *numbers;         /* rows x columns; NaN = missing */
-    char **strings;          /* rows x columns; NULL = missing or number */
+    int kind[MAX_COLUMNS]; /* 0 number, 1 text, 2 one of three levels */
+    double *numbers;       /* rows x columns; NaN = missing */
+    char **strings;        /* rows x columns; NULL = missing or number */
 } sample;
 
-static const char *const pieces[] = {"a", "B", "\"", ",", ";", "\t", "|", "\n", "\r\n", " ", "\xc3\xa4", "\xe2\x82\xac", "x1", "'", "7z", "\\"};
+static const char *const pieces[] = {"a", "B",        "\"",           ",",  ";", "\t", "|", "\n", "\r\n",
+                                     " ", "\xc3\xa4", "\xe2\x82\xac", "x1", "'", "7z", "\\"};
 static const char *const levels[] = {"red", "light, green", "say \"blue\""};
 
 static sample sample_new(int64_t rows, int64_t columns)
@@ -119,9 +121,10 @@ static void check_cells(lk_context *ctx, const sample *s, const lk_table *table,
         int64_t c = i % s->columns, at = first * s->columns + i;
         const char *wanted = s->strings[at];
         if (wanted == NULL) {
-            if (memcmp(&values[i], &s->numbers[at], sizeof values[i]) != 0 && !(isnan(values[i]) && isnan(s->numbers[at]))) {
-                fail_msg("row %lld column %lld: %.17g instead of %.17g", (long long)(at / s->columns), (long long)c, values[i],
-                         s->numbers[at]);
+            if (memcmp(&values[i], &s->numbers[at], sizeof values[i]) != 0 &&
+                !(isnan(values[i]) && isnan(s->numbers[at]))) {
+                fail_msg("row %lld column %lld: %.17g instead of %.17g", (long long)(at / s->columns), (long long)c,
+                         values[i], s->numbers[at]);
             }
             continue;
         }
@@ -154,7 +157,8 @@ static void round_trip(int64_t rows, const dialect *d, size_t window, size_t chu
     put_types(&s, &types);
     char *path = read_file(text.bytes, text.used);
     lki_csv_cut cut = {window, chunk};
-    lk_read_options options = {.size = sizeof options, .delimiter = d->delimiter, .header = d->header ? 1 : -1, .types = types.bytes};
+    lk_read_options options = {
+        .size = sizeof options, .delimiter = d->delimiter, .header = d->header ? 1 : -1, .types = types.bytes};
     for (int threads = 1; threads <= 2; threads++) {
         lk_context *ctx = read_context(threads, 0);
         lk_table *table = NULL;
@@ -193,8 +197,12 @@ static void test_dialects(void **state)
     static const char *const ends[] = {"\n", "\r\n"};
     int64_t times = check_scaled(6, 1);
     for (int i = 0; i < 4 * 2 * 16 * times; i++) {
-        dialect d = {.delimiter = delimiters[i % 4], .line_end = ends[i / 4 % 2], .quote_all = (i / 8 & 1) != 0,
-                     .last_line_end = (i / 16 & 1) != 0, .bom = (i / 32 & 1) != 0, .header = (i / 64 & 1) != 0};
+        dialect d = {.delimiter = delimiters[i % 4],
+                     .line_end = ends[i / 4 % 2],
+                     .quote_all = (i / 8 & 1) != 0,
+                     .last_line_end = (i / 16 & 1) != 0,
+                     .bom = (i / 32 & 1) != 0,
+                     .header = (i / 64 & 1) != 0};
         round_trip(1 + (int64_t)(read_random() % 40), &d, 0, 0);
     }
 }
@@ -204,8 +212,11 @@ static void test_boundaries(void **state)
 {
     (void)state;
     for (int64_t i = 0; i < check_scaled(40, 4); i++) {
-        dialect d = {.delimiter = i % 2 == 0 ? ',' : '\t', .line_end = i % 3 == 0 ? "\r\n" : "\n", .quote_all = i % 5 == 0,
-                     .last_line_end = i % 7 != 0, .header = i % 2 == 0};
+        dialect d = {.delimiter = i % 2 == 0 ? ',' : '\t',
+                     .line_end = i % 3 == 0 ? "\r\n" : "\n",
+                     .quote_all = i % 5 == 0,
+                     .last_line_end = i % 7 != 0,
+                     .header = i % 2 == 0};
         round_trip(1100 + (int64_t)(read_random() % 3000), &d, 1 + read_random() % 97, 1 + read_random() % 61);
     }
 }
@@ -218,6 +229,81 @@ static void test_long(void **state)
         dialect d = {.delimiter = ',', .line_end = "\n", .last_line_end = true, .header = true};
         round_trip(20000, &d, 50000 + read_random() % 1000, 3000);
     }
+}
+
+/* One number in a random spelling: digits, a point somewhere, leading and trailing zeros, sometimes an exponent. */
+static void random_spelling(char *text)
+{
+    uint64_t digits = 1 + read_random() % 22, point = read_random() % 26;
+    char *p = text;
+    if (read_random() % 2 == 0) {
+        *p++ = read_random() % 8 == 0 ? '+' : '-';
+    }
+    for (uint64_t i = 0; i < digits; i++) {
+        if (i == point) {
+            *p++ = '.';
+        }
+        *p++ = (char)('0' + (read_random() % 3 == 0 ? 0 : read_random() % 10));
+    }
+    if (read_random() % 8 == 0) {
+        p += snprintf(p, 8, "e%d", (int)(read_random() % 60) - 30);
+    }
+    *p = '\0';
+}
+
+/* Every spelling is the double that the number parser makes of it, at every place in a line. */
+static void test_spellings(void **state)
+{
+    lk_context *ctx = *state;
+    enum { WIDE = 7 };
+    int64_t rows = check_scaled(20000, 2000);
+    double *wanted = malloc(sizeof *wanted * (size_t)(rows * WIDE));
+    read_text t = {0};
+    for (int64_t i = 0; i < rows * WIDE; i++) {
+        char text[64];
+        random_spelling(text);
+        assert_ptr_equal(lki_parse_double(text, text + strlen(text), &wanted[i]), text + strlen(text));
+        read_put_text(&t, text);
+        if (i + 1 < rows * WIDE) { /* the last number ends with the data */
+            read_put_text(&t, i % WIDE == WIDE - 1 ? "\n" : ";");
+        }
+    }
+    char *path = read_file(t.bytes, t.used);
+    lk_read_options options = {.size = sizeof options, .delimiter = ';', .header = -1};
+    lk_table *table = NULL;
+    check_ok(ctx, lk_table_read(ctx, path, &options, &table));
+    assert_int_equal(lk_table_rows(table), rows);
+    double *values = read_values(ctx, table);
+    for (int64_t i = 0; i < rows * WIDE; i++) {
+        if (memcmp(&values[i], &wanted[i], sizeof values[i]) != 0) {
+            fail_msg("number %lld: %.17g instead of %.17g", (long long)i, values[i], wanted[i]);
+        }
+    }
+    free(values);
+    free(wanted);
+    lk_table_free(table);
+    read_remove(path);
+    free(t.bytes);
+}
+
+/* Line ends are counted alike at every start and length. */
+static void test_line_count(void **state)
+{
+    (void)state;
+    char bytes[5000];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = read_random() % 3 == 0 ? '\n' : (char)(read_random() & 0xff);
+    }
+    for (int64_t k = 0; k < check_scaled(3000, 300); k++) {
+        size_t first = read_random() % sizeof bytes, last = first + read_random() % (sizeof bytes - first);
+        int64_t lines = 0;
+        for (size_t i = first; i < last; i++) {
+            lines += bytes[i] == '\n';
+        }
+        assert_int_equal(lki_csv_count_lines(bytes + first, bytes + last), lines);
+    }
+    memset(bytes, '\n', sizeof bytes);
+    assert_int_equal(lki_csv_count_lines(bytes, bytes + sizeof bytes), sizeof bytes);
 }
 
 /* Numbers are read alike under a locale with a decimal comma. */
@@ -248,10 +334,9 @@ static void test_locale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dialects),
-        cmocka_unit_test(test_boundaries),
-        cmocka_unit_test(test_long),
-        cmocka_unit_test(test_locale),
+        cmocka_unit_test(test_dialects),   cmocka_unit_test(test_boundaries),
+        cmocka_unit_test(test_long),       cmocka_unit_test_setup_teardown(test_spellings, check_setup, check_teardown),
+        cmocka_unit_test(test_line_count), cmocka_unit_test(test_locale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
