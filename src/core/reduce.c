@@ -18,6 +18,10 @@ enum { CHUNKS_A_THREAD = 16, CHUNK_LEVEL_MAX = 6 };
 /* Granules of 2^g blocks for each rank at least: ranks differ by one granule. */
 enum { GRANULES_A_RANK = 8 };
 
+/* Below so many flops, a fraction of a millisecond, waking the other threads may take longer than the work: much
+ * longer where other programs keep the processors busy. */
+static const double WORK_LEAST = 1e6;
+
 /* The sums of blocks [index 2^level, (index + 1) 2^level). */
 typedef struct node {
     struct node *next;
@@ -241,8 +245,10 @@ static lk_status region_run(tree *t, int64_t first, int64_t last, int chunk_leve
     region g = {.tree = t, .first = first, .last = last, .chunk = INT64_C(1) << chunk_level, .failed = &failed};
     int64_t from = first / g.chunk;
     int64_t to = last / g.chunk + (last % g.chunk != 0);
+    double work = t->reduction->work;
+    bool alone = to - from <= 1 || (work > 0 && work * (double)(last - first) < WORK_LEAST);
     g.placed = places_open(t->ctx);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(lki_threads(t->ctx)) if (to - from > 1)
+#pragma omp parallel for schedule(dynamic, 1) num_threads(lki_threads(t->ctx)) if (!alone)
     for (int64_t c = from; c < to; c++) {
         int64_t low = c * g.chunk > g.first ? c * g.chunk : g.first;
         int64_t high = g.last - c * g.chunk > g.chunk ? (c + 1) * g.chunk : g.last;

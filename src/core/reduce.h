@@ -17,6 +17,9 @@ typedef struct lki_reduction {
     void (*combine)(void *state, double *left, const double *right);
     void *state;
     const char *stage; /* for progress; NULL = silent */
+    /* Flops of one block, roughly; 0 = many. Where all blocks together are too few to be worth waking other threads, one
+     * thread does them: the bits are the same. */
+    double work;
 } lki_reduction;
 
 /* Reduces all blocks over threads (and ranks of the communicator) into `out`, length doubles; zeros if there are no

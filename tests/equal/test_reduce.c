@@ -11,7 +11,7 @@ enum { LENGTH = 5, RANKS_MAX = 4 };
 typedef struct work {
     int64_t fail_block; /* -1 = none */
     int64_t runs;       /* atomic */
-    int threads;        /* largest thread number seen + 1 (atomic maximum is not needed: any excess is caught) */
+    int threads;        /* largest thread number seen + 1 */
     int slow;
 } work;
 
@@ -121,6 +121,32 @@ static void test_threads_and_chunks(void **state)
         }
         lk_context_free(ctx);
     }
+}
+
+/* A reduction that says that it is small runs on one thread and gives the same bits. */
+static lk_status small_block(lk_context *ctx, void *state, int thread, int64_t index, double *sums)
+{
+    work *w = state;
+    w->threads = thread + 1 > w->threads ? thread + 1 : w->threads; /* safe: there is one thread, or the test fails */
+    return block(ctx, state, thread, index, sums);
+}
+
+static void test_small_work(void **state)
+{
+    (void)state;
+    double wanted[LENGTH], out[LENGTH];
+    reference(0, 100, plain, wanted);
+    lk_context *ctx = check_context(4);
+    work w = {.fail_block = -1, .slow = 1};
+    lki_reduction r = {.blocks = 100, .length = LENGTH, .block = small_block, .state = &w, .work = 10};
+    check_ok(ctx, lki_reduce_chunked(ctx, &r, 0, out));
+    assert_int_equal(w.threads, 1);
+    check_bits(out, wanted, 100, 4, 0);
+    r.block = block;
+    r.work = 1e9;
+    check_ok(ctx, lki_reduce_chunked(ctx, &r, 0, out));
+    check_bits(out, wanted, 100, 4, 0);
+    lk_context_free(ctx);
 }
 
 static void test_uneven_workers(void **state)
@@ -561,6 +587,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_and_chunks),
+        cmocka_unit_test(test_small_work),
         cmocka_unit_test(test_uneven_workers),
         cmocka_unit_test(test_a_failure_stops),
         cmocka_unit_test(test_the_first_failure_is_told),
