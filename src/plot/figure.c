@@ -21,32 +21,33 @@ typedef struct figure {
     int64_t block;    /* number of the next data block */
 } figure;
 
-/* A user's text as a gnuplot string. In single quotes nothing is special but the quote itself: no backquote runs a
- * command, no backslash and no $ is read. Control characters and broken UTF-8 become spaces and question marks. */
+/* A user's text as a gnuplot string. In double quotes a backquote would run a command and a backslash be read, and in
+ * single quotes a doubled quote is not always one: every character but harmless ones is written by its octal code, which
+ * gnuplot reads as a character and nothing else. Control characters become spaces, broken UTF-8 question marks. */
 static void quote(FILE *out, const char *text)
 {
-    fputc('\'', out);
+    static const char harmless[] = " .,:;_-+=/()[]<>*!?&|~^";
+    fputc('"', out);
     for (const unsigned char *c = (const unsigned char *)text; *c != '\0';) {
         int more = *c < 0x80 ? 0 : *c >= 0xc2 && *c < 0xe0 ? 1 : *c >= 0xe0 && *c < 0xf0 ? 2 : *c >= 0xf0 && *c < 0xf5 ? 3 : -1;
         for (int i = 1; i <= more; i++) {
             more = (c[i] & 0xc0u) == 0x80u ? more : -1;
         }
+        bool letter = (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z');
         if (more < 0) {
             fputc('?', out);
-            c++;
-            continue;
-        }
-        if (*c == '\'') {
-            fputs("''", out);
+        } else if (more > 0) {
+            fwrite(c, 1, (size_t)more + 1, out);
+        } else if (*c < 0x20 || *c == 0x7f) {
+            fputc(' ', out);
+        } else if (letter || strchr(harmless, *c) != NULL) {
+            fputc(*c, out);
         } else {
-            fputc(*c < 0x20 || *c == 0x7f ? ' ' : *c, out);
+            fprintf(out, "\\%03o", *c);
         }
-        for (int i = 1; i <= more; i++) {
-            fputc(c[i], out);
-        }
-        c += 1 + more;
+        c += more < 0 ? 1 : more + 1;
     }
-    fputc('\'', out);
+    fputc('"', out);
 }
 
 static const char *feature_name(const figure *f, int64_t j)

@@ -44,11 +44,33 @@ static void read_complaint(int file, char *out, size_t size)
     char *rest = NULL, *last = NULL;
     for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
         line += strspn(line, " \t");
-        if (line[0] != '\0' && line[0] != '^' && strncmp(line, "gnuplot>", 8) != 0) {
+        if (line[0] != '\0' && line[0] != '^' && strncmp(line, "gnuplot>", 8) != 0 &&
+            strstr(line, "warning:") == NULL) {
             last = line;
         }
     }
     snprintf(out, size, "%s", last == NULL ? "it ended without a word" : last);
+}
+
+/* The environment with a locale of UTF-8 and decimal points, whatever the user's; the texts are borrowed. */
+static char **plain_environment(void)
+{
+    static char locale[] = "LC_ALL=C.UTF-8";
+    size_t count = 0, kept = 0;
+    while (environ[count] != NULL) {
+        count++;
+    }
+    char **copy = malloc((count + 2) * sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < count; i++) {
+        if (strncmp(environ[i], "LC_ALL=", 7) != 0) {
+            copy[kept++] = environ[i];
+        }
+    }
+    if (copy != NULL) {
+        copy[kept] = locale;
+        copy[kept + 1] = NULL;
+    }
+    return copy;
 }
 
 /* Runs gnuplot with these files; -d: no start-up file of the user changes the figure. */
@@ -69,7 +91,10 @@ static bool spawn(int input, int output, int complaints, char *error, size_t err
     sigaddset(&defaults, SIGINT);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    int failure = posix_spawnp(&child, "gnuplot", &actions, &attributes, arguments, environ);
+    char **environment = plain_environment();
+    int failure = environment == NULL ? ENOMEM
+                                      : posix_spawnp(&child, "gnuplot", &actions, &attributes, arguments, environment);
+    free(environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (failure == ENOENT) {

@@ -1,6 +1,14 @@
 # Help, manual pages and completion come from one table: each names every option of each verb.
 likely help --completion bash >completion.bash
 bash -n completion.bash && echo "bash completion is shell"
+complete() {
+    bash -c '. ./completion.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _likely; echo "${COMPREPLY[@]}"' bash "$@"
+}
+complete likely de
+complete likely fit --co
+complete likely fit --covariance s
+complete likely help sc
+touch faith.csv && complete likely fit fai
 verbs=$(likely help | sed -n '/^Usage/,/^$/d; s/^  \([a-z]*\)  *[a-z].*/\1/p' | grep -vx likely)
 echo verbs: $verbs
 for verb in $verbs; do

@@ -7,8 +7,10 @@ grep '^set [xy]label' p.gp
 grep -c '^set term' p.gp
 likely plot faithful.lk faithful.csv --script -o 'a b.svg' | grep -e '^set term' -e '^set output'
 likely plot faithful.lk --script -o '|touch hacked.png' | grep '^set output'
+likely plot faithful.lk -o "it's \`touch hacked\`.svg" && ls it*
 ls | grep hacked
 likely plot iris.lk --script --features Petal.Width,1 --title "it's" | grep -e label -e title | head -3
+likely plot iris.lk --script --features 1 -o "it's.png" | grep "^set output"
 echo == wrong
 try likely plot faithful.lk --features wating
 try likely plot faithful.lk --features waiting,waiting
@@ -18,7 +20,7 @@ echo == hostile names
 printf '`touch a1`,"$(touch a2)","\047; system ""touch a3"" #","\\",{/:Bold x}@_\n' >h.csv
 awk 'BEGIN { srand(3); for (i = 0; i < 60; i++) print rand() "," rand() "," rand() "," rand() "," rand() }' >>h.csv
 likely fit h.csv -k 1 -q
-likely plot h.lk h.csv --script | grep -a "label '" | sort -u
+likely plot h.lk h.csv --script | grep -a "label " | sort -u
 if ! command -v gnuplot >/dev/null; then
     try likely plot faithful.lk >/dev/null
     exit 0
@@ -27,7 +29,11 @@ likely plot h.lk h.csv -o h.png && ls a1 a2 a3 2>/dev/null
 printf '`touch b1`,"; system(\047touch b2\047)"\n' >h.csv
 awk 'BEGIN { srand(3); for (i = 0; i < 60; i++) print rand() "," rand() }' >>h.csv
 likely fit h.csv -k 1 -q && likely plot h.lk h.csv -o h.svg --title '`touch b3`' && ls b1 b2 b3 2>/dev/null
-grep -c '`touch b1`' h.svg
+grep -o '`touch b1`' h.svg
+printf "'''a'';b',\303\244 \342\202\254\n" >h.csv
+awk 'BEGIN { srand(3); for (i = 0; i < 60; i++) print rand() "," rand() }' >>h.csv
+likely fit h.csv -k 1 -q && likely plot h.lk h.csv -o h.svg --title "'' \\ \"q\" \$HOME @x #c"
+grep -o -e ">[^<>]*a''[^<>]*<" -e '>[^<>]*#c<' -e '>[^<>]*€<' h.svg
 echo == kinds
 for d in faithful iris galaxies; do
     for kind in png svg pdf txt; do
@@ -41,7 +47,7 @@ head -c 4 faithful.pdf; echo
 head -c 5 faithful.svg; echo
 likely plot faithful.lk faithful.csv | grep -c . | awk '{ print ($1 > 15) ? "text in the terminal" : "too short" }'
 likely plot faithful.lk --format svg | head -c 5; echo
-likely plot faithful.lk faithful.csv --script -o s.png | gnuplot && cmp s.png faithful.png && echo "the program makes the figure"
+likely plot faithful.lk faithful.csv --script -o s.png | LC_ALL=C.UTF-8 gnuplot && cmp s.png faithful.png && echo "the program makes the figure"
 likely plot faithful.lk faithful.csv -o again.png && cmp again.png faithful.png && echo "the same figure twice"
 echo == many rows are thinned
 likely sample faithful.lk -n 20001 -o many.csv

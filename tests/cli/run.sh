@@ -31,7 +31,8 @@ DATA=$source/examples/data
 TERM=dumb
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
-export PATH DATA TERM python
+LC_ALL=C
+export PATH DATA TERM LC_ALL python
 unset NO_COLOR POSIXLY_CORRECT
 
 # try COMMAND...: runs it, and says its exit code where it is not 0.
