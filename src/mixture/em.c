@@ -204,7 +204,8 @@ static lk_status reduce_rows(lk_context *ctx, em_work *w)
     const lki_reduction reduction = {.blocks = w->data->rows->blocks,
                                      .length = LKI_SUM_HEAD + (size_t)(w->plan.K * w->plan.statistics),
                                      .block = em_block,
-                                     .state = w};
+                                     .state = w,
+                                     .work = 4.0 * LKI_BLOCK_ROWS * (double)(w->plan.K * (w->plan.statistics + 8))};
     return lki_reduce(ctx, &reduction, w->sums);
 }
 
