@@ -32,7 +32,7 @@ static lk_status mean_block(lk_context *ctx, void *state, int thread, int64_t in
     return LK_OK;
 }
 
-/* Sums: w (x - c)(x - c)', upper triangle. */
+/* Sums: w (x - c)(x - c)', upper triangle; then w (x - c) and w |x - c|. */
 static lk_status scatter_block(lk_context *ctx, void *state, int thread, int64_t index, double *sums)
 {
     const passes *p = state;
@@ -47,6 +47,8 @@ static lk_status scatter_block(lk_context *ctx, void *state, int thread, int64_t
         }
         for (int64_t a = 0; a < d; a++) {
             const double v = w * (x[a] - p->centre[a]);
+            sums[d * d + a] += v;
+            sums[d * d + d + a] += fabs(v);
             for (int64_t c = a; c < d; c++) {
                 sums[a * d + c] += v * (x[c] - p->centre[c]);
             }
@@ -64,15 +66,17 @@ static double scale_of(double variance)
     return sqrt(variance) * scale < 0.70710678118654752 ? 2.0 * scale : scale;
 }
 
-static lk_status scale_all(lk_context *ctx, const char *const *names, lki_em_data *out)
+/* `shift` and `spread` are the sums of w (x - c) and w |x - c|: the centre is a rounded mean, and a constant column lies to one side
+ * of it, by more than its last digit where there are many rows. */
+static lk_status scale_all(lk_context *ctx, const char *const *names, const double *shift, const double *spread, lki_em_data *out)
 {
     const int64_t d = out->d;
     for (int64_t j = 0; j < d; j++) {
-        const double variance = out->scatter[j * d + j] / out->total;
-        /* Rounding of the mean leaves a constant column a spread of about eps times its size. */
-        const double noise = 4.0 * DBL_EPSILON * fabs(out->centre[j]);
+        const double off = shift[j] / out->total, noise = 4.0 * DBL_EPSILON * fabs(out->centre[j]);
+        const double variance = out->scatter[j * d + j] / out->total - off * off;
+        const int vanishes = variance == 0.0 && spread[j] > 1.0001 * fabs(shift[j]); /* not constant, but its squares underflow */
         out->scale[j] = 1.0;
-        if (!isfinite(variance) || (variance > 0.0 && (variance < 1e-280 || variance > 1e280))) {
+        if (!isfinite(variance) || vanishes || (variance > noise * noise && (variance < 1e-280 || variance > 1e280))) {
             return lki_fail(ctx, LK_ERROR_DATA,
                             "column %s: its variance %g is beyond the range of numbers; divide the column by a power of ten, or use "
                             "--transform standardize",
@@ -106,9 +110,9 @@ lk_status lki_em_data_new(lk_context *ctx, const lki_dataset *rows, const char *
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d + 2, sizeof(double), &sums));
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, sizeof(double), &out->centre));
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, sizeof(double), &out->scale));
-    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, (size_t)d * sizeof(double), &out->scatter));
+    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, (size_t)(d + 2) * sizeof(double), &out->scatter));
     passes p = {rows, blocks, out->centre};
-    const lki_reduction mean = {rows->blocks, (size_t)d + 2, mean_block, NULL, &p, NULL};
+    const lki_reduction mean = {.blocks = rows->blocks, .length = (size_t)d + 2, .block = mean_block, .state = &p};
     LKI_GOTO(status, done, lki_reduce(ctx, &mean, sums));
     out->total = sums[0];
     out->positive = sums[1];
@@ -124,9 +128,9 @@ lk_status lki_em_data_new(lk_context *ctx, const lki_dataset *rows, const char *
             goto done;
         }
     }
-    const lki_reduction scatter = {rows->blocks, (size_t)(d * d), scatter_block, NULL, &p, NULL};
+    const lki_reduction scatter = {.blocks = rows->blocks, .length = (size_t)(d * (d + 2)), .block = scatter_block, .state = &p};
     LKI_GOTO(status, done, lki_reduce(ctx, &scatter, out->scatter));
-    status = scale_all(ctx, names, out);
+    status = scale_all(ctx, names, out->scatter + d * d, out->scatter + d * d + d, out);
 done:
     for (int t = 0; blocks != NULL && t < threads; t++) {
         lki_block_free(ctx, &blocks[t]);

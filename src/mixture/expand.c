@@ -294,12 +294,14 @@ static size_t scratch_length(const lki_mixture_plan *plan)
 
 /* ---- rows to strips ---- */
 
-/* z (d x TR) = standardized rows of one strip; lanes beyond `rows` are zero. */
+/* z (d x TR) = standardized rows of one strip; lanes beyond `rows` are zero, so that no overflow there meets their weight 0. */
 static void load_strip(const lki_mixture_plan *plan, const double *x, int64_t rows, double *z)
 {
     const int64_t d = plan->d;
-    if (rows < TR) {
-        memset(z, 0, (size_t)(d * TR) * sizeof(double));
+    for (int64_t j = 0; rows < TR && j < d; j++) {
+        for (int64_t i = rows; i < TR; i++) {
+            z[j * TR + i] = plan->centre == NULL ? 0.0 : plan->centre[j];
+        }
     }
     for (int64_t i = 0; i < rows; i++) {
         for (int64_t j = 0; j < d; j++) {
@@ -444,8 +446,9 @@ static void factored_logits(const lki_mixture_plan *plan, const double *z, doubl
                 lki_vstore(q + v * VL, sum);
             }
         }
-        for (int v = 0; v < TRV; v++) {
-            lki_vstore(q + v * VL, lki_vfma(lki_vset1(-0.5), lki_vload(q + v * VL), lki_vset1(plan->log_c[k])));
+        for (int v = 0; v < TRV; v++) { /* overflow in W (x - mean) can leave inf - inf: the maximum takes it for infinitely far */
+            const lki_vd logit = lki_vfma(lki_vset1(-0.5), lki_vload(q + v * VL), lki_vset1(plan->log_c[k]));
+            lki_vstore(q + v * VL, lki_vmax(logit, lki_vset1(-1e300)));
         }
     }
 }

@@ -4,14 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Copies a (nested) list of numbers of the given shape; `name` and the position stand in errors. */
+/* Copies a (nested) list of numbers of the given shape, or with out = NULL only checks it; `name` and the position stand in errors. */
 static lk_status read_numbers(lk_context *ctx, const json_t *json, const char *name, const int64_t *shape, int rank, double *out)
 {
     if (rank == 0) {
         if (!json_is_number(json) || !isfinite(json_number_value(json))) {
             return lki_fail(ctx, LK_ERROR_FORMAT, "%s: a finite number is expected", name);
         }
-        *out = json_number_value(json);
+        if (out != NULL) {
+            *out = json_number_value(json);
+        }
         return LK_OK;
     }
     if (!json_is_array(json) || (int64_t)json_array_size(json) != shape[0]) {
@@ -24,7 +26,7 @@ static lk_status read_numbers(lk_context *ctx, const json_t *json, const char *n
     for (int64_t i = 0; i < shape[0]; i++) {
         char inner[160];
         snprintf(inner, sizeof inner, "%.100s[%lld]", name, (long long)i);
-        LKI_TRY(read_numbers(ctx, json_array_get(json, (size_t)i), inner, shape + 1, rank - 1, out + i * size));
+        LKI_TRY(read_numbers(ctx, json_array_get(json, (size_t)i), inner, shape + 1, rank - 1, out == NULL ? NULL : out + i * size));
     }
     return LK_OK;
 }
@@ -65,7 +67,8 @@ static lk_status find_family(lk_context *ctx, const json_t *json, const json_t *
     return LK_OK;
 }
 
-static lk_status check_symmetric(lk_context *ctx, const lki_mixture *m)
+/* Takes the mean of the two triangles, which may differ by rounding in the text. */
+static lk_status make_symmetric(lk_context *ctx, lki_mixture *m)
 {
     const int64_t d = m->d;
     if (m->covariance->form != LKI_FORM_FULL && m->covariance->form != LKI_FORM_TIED) {
@@ -79,6 +82,7 @@ static lk_status check_symmetric(lk_context *ctx, const lki_mixture *m)
                     return lki_fail(ctx, LK_ERROR_DATA, "covariances[%lld] is not symmetric: entry %lld,%lld is %.17g, entry %lld,%lld is %.17g",
                                     (long long)k, (long long)i, (long long)j, C[i * d + j], (long long)j, (long long)i, C[j * d + i]);
                 }
+                C[i * d + j] = C[j * d + i] = 0.5 * C[i * d + j] + 0.5 * C[j * d + i];
             }
         }
     }
@@ -165,6 +169,7 @@ lk_status lki_gmm_build(lk_context *ctx, const json_t *json, const lki_values *v
 {
     lki_mixture *m = NULL;
     lki_gmm *g;
+    char **columns = NULL;
     lk_status status = LK_OK;
     (void)values;
     LKI_TRY(check_keys(ctx, json));
@@ -179,20 +184,22 @@ lk_status lki_gmm_build(lk_context *ctx, const json_t *json, const lki_values *v
     const int64_t shape_full[3] = {K, d, d}, shape_tied[2] = {d, d};
     const int64_t *shape = family->form == LKI_FORM_TIED ? shape_tied : shape_full;
     const int rank = family->form == LKI_FORM_FULL ? 3 : family->form == LKI_FORM_SPHERICAL ? 1 : 2;
+    LKI_TRY(read_numbers(ctx, covariances, "covariances", shape, rank, NULL)); /* before room is made for d x d numbers */
     LKI_TRY(lki_mixture_new(ctx, K, d, family, &m));
     LKI_GOTO(status, fail, read_numbers(ctx, weights, "weights", shape_full, 1, m->weights));
     LKI_GOTO(status, fail, read_numbers(ctx, means, "means", shape_full, 2, m->means));
     LKI_GOTO(status, fail, read_numbers(ctx, covariances, "covariances", shape, rank, m->covariances));
     LKI_GOTO(status, fail, check_weights(ctx, m));
-    LKI_GOTO(status, fail, check_symmetric(ctx, m));
-    LKI_GOTO(status, fail, read_names(ctx, json, d, names));
+    LKI_GOTO(status, fail, make_symmetric(ctx, m));
+    LKI_GOTO(status, fail, read_names(ctx, json, d, &columns));
     status = lki_gmm_new(ctx, m, &g);
     if (status != LK_OK) {
-        free_names(ctx, *names, d);
+        free_names(ctx, columns, d);
         return status;
     }
     *state = g;
     *d_out = d;
+    *names = columns;
     return LK_OK;
 fail:
     lki_mixture_free(m);

@@ -416,6 +416,22 @@ static lk_status expect_shape(lk_context *ctx, const lki_tensor *t, const lki_te
     return LK_OK;
 }
 
+static lk_status expect_symmetric(lk_context *ctx, const lki_tensor *t, int64_t matrices, int64_t d)
+{
+    for (int64_t k = 0; k < matrices; k++) {
+        const double *C = t->values + k * d * d;
+        for (int64_t i = 0; i < d; i++) {
+            for (int64_t j = 0; j < i; j++) {
+                if (!(fabs(C[i * d + j] - C[j * d + i]) <= 1e-12 * (fabs(C[i * d + j]) + fabs(C[j * d + i])))) {
+                    return lki_fail(ctx, LK_ERROR_FORMAT, "tensor %s: matrix %lld is not symmetric in row %lld, column %lld", t->name,
+                                    (long long)k, (long long)i, (long long)j);
+                }
+            }
+        }
+    }
+    return LK_OK;
+}
+
 static const lki_covariance *family_of(const lki_tensor *t)
 {
     static const char *const names[][2] = {
@@ -454,6 +470,9 @@ static lk_status gmm_load(lk_context *ctx, const lki_values *values, int64_t d, 
     LKI_TRY(expect_shape(ctx, weights, &want_weights));
     LKI_TRY(expect_shape(ctx, means, &want_means));
     LKI_TRY(expect_shape(ctx, covariances, &want));
+    if (family->form == LKI_FORM_FULL || family->form == LKI_FORM_TIED) {
+        LKI_TRY(expect_symmetric(ctx, covariances, family->form == LKI_FORM_FULL ? K : 1, d));
+    }
     double sum = 0.0;
     for (int64_t k = 0; k < K; k++) {
         if (weights->values[k] < 0.0) {

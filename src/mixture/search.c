@@ -156,9 +156,16 @@ lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sam
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)finishers + 1, sizeof *list, &list));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)s->K, (size_t)data->d * sizeof(double), &work.centres));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)sample->rows.rows, sizeof(int32_t), &work.labels));
+    if (s->random && s->K > 1) { /* random rows do not show how many of them differ */
+        lki_stream stream = lki_stream_new(s->seed, LKI_STREAM_START, ((uint64_t)1 << 40) - 1);
+        LKI_GOTO(status, done, lki_centres_seed(ctx, sample_values(sample->table), sample->rows.rows, data->d, s->K, &stream,
+                                                work.centres, distinct));
+    }
     for (int64_t i = 0; i < restarts; i++) {
         candidate fresh = {NULL, {0}};
-        LKI_GOTO(status, done, start_one(ctx, data, sample, s, i, &work, &fresh, distinct));
+        if (*distinct >= s->K) {
+            LKI_GOTO(status, done, start_one(ctx, data, sample, s, i, &work, &fresh, distinct));
+        }
         if (*distinct < s->K) {
             lki_mixture_free(fresh.mixture);
             status = lki_fail(ctx, LK_ERROR_DATA, "components = %lld, but the rows have only %lld distinct values; ask for at most that many",

@@ -1,0 +1,551 @@
+/* The mixture under failing memory, data that no mixture fits, malformed parameters and a caller that cancels. */
+#include "gmm_check.h"
+
+/* ---- memory ---- */
+
+static check_memory memory;
+
+static lk_context *failing_context(int threads)
+{
+    lk_allocator allocator = check_allocator(&memory);
+    lk_context_options options = {.size = sizeof options, .allocator = &allocator, .threads = threads};
+    lk_context *ctx = NULL;
+    assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
+    return ctx;
+}
+
+typedef struct job {
+    const lk_table *table;
+    const char *settings, *json, *path;
+    const char *weight;
+} job;
+
+static lk_status do_fit(lk_context *ctx, const job *j)
+{
+    lk_model *model = NULL;
+    lk_status status = gmm_try(ctx, j->table, j->settings, j->weight != NULL ? "x1,x2" : NULL, j->weight, NULL, &model);
+    assert_int_equal(status == LK_OK, model != NULL);
+    lk_model_free(model);
+    return status;
+}
+
+static lk_status do_warm_fit(lk_context *ctx, const job *j)
+{
+    lk_model *start = NULL, *model = NULL;
+    lk_status status = lk_model_build(ctx, "gmm", j->json, NULL, &start);
+    if (status == LK_OK) {
+        status = gmm_try(ctx, j->table, j->settings, NULL, NULL, start, &model);
+    }
+    lk_model_free(start);
+    lk_model_free(model);
+    return status;
+}
+
+static lk_status do_build(lk_context *ctx, const job *j)
+{
+    const int64_t features[1] = {1};
+    lk_model *model = NULL, *marginal = NULL;
+    lk_status status = lk_model_build(ctx, "gmm", j->json, NULL, &model);
+    if (status == LK_OK) {
+        status = lk_model_marginal(ctx, model, features, 1, &marginal);
+    }
+    lk_model_free(model);
+    lk_model_free(marginal);
+    return status;
+}
+
+static lk_status do_load(lk_context *ctx, const job *j)
+{
+    lk_model *model = NULL;
+    lk_status status = lk_model_load(ctx, j->path, &model);
+    lk_model_free(model);
+    return status;
+}
+
+static lk_status do_ask(lk_context *ctx, const job *j)
+{
+    lk_model *model = NULL;
+    const double x[4] = {0.1, 0.2, 1, 2};
+    double out[16];
+    char *text = NULL;
+    lk_status status = lk_model_load(ctx, j->path, &model);
+    status = status == LK_OK ? lk_model_log_density(ctx, model, x, 2, out) : status;
+    status = status == LK_OK ? lk_model_responsibilities(ctx, model, x, 2, out) : status;
+    status = status == LK_OK ? lk_model_score(ctx, model, x, 2, out) : status;
+    status = status == LK_OK ? lk_model_cdf(ctx, model, x, 2, out) : status;
+    status = status == LK_OK ? lk_model_sample(ctx, model, 1, 0, 2, out) : status;
+    status = status == LK_OK ? lk_model_info(ctx, model, &text) : status;
+    lk_free(ctx, text);
+    lk_model_free(model);
+    return status;
+}
+
+/* Every allocation of the work fails once in turn: LK_ERROR_MEMORY, nothing left behind. Returns how often. A few failures are made
+ * up for by slower ways with less memory; those give LK_OK. */
+static long each_fails_once(lk_status (*work)(lk_context *, const job *), const job *j, int threads)
+{
+    long fail_at = 1, made_up_for = 0;
+    for (;; fail_at++) {
+        memory = (check_memory){0};
+        lk_context *ctx = failing_context(threads);
+        memory.calls = 0;
+        memory.fail_at = fail_at;
+        const lk_status status = work(ctx, j);
+        const int failed = memory.calls >= fail_at;
+        made_up_for += failed && status == LK_OK;
+        if (status != LK_OK && (status != LK_ERROR_MEMORY || !failed)) {
+            fail_msg("allocation %ld of %ld: %s (%s)", fail_at, memory.calls, lk_status_name(status), lk_error_message(ctx));
+        }
+        if (status != LK_OK) {
+            assert_true(strlen(lk_error_message(ctx)) > 0);
+        }
+        memory.fail_at = 0;
+        lk_context_free(ctx);
+        if (memory.live != 0) {
+            fail_msg("allocation %ld fails: %ld blocks leak", fail_at, memory.live);
+        }
+        if (!failed) {
+            assert_true(made_up_for * 5 <= fail_at);
+            return fail_at - 1 - made_up_for;
+        }
+    }
+}
+
+static const char build_json[] = "{\"weights\":[0.4,0.6],\"means\":[[0,0],[2,1]],"
+                                 "\"covariances\":[[[1,0.1],[0.1,1]],[[2,0],[0,1]]],\"columns\":[\"x1\",\"x2\"]}";
+
+static void fit_memory(void **state)
+{
+    lk_context *ctx = *state;
+    lki_stream s = gmm_stream(1);
+    double *x = gmm_random_rows(&s, 60, 2, 2, 3), weighted[60 * 3];
+    for (int i = 0; i < 60; i++) {
+        weighted[3 * i] = x[2 * i];
+        weighted[3 * i + 1] = x[2 * i + 1];
+        weighted[3 * i + 2] = i % 4;
+    }
+    lk_table *table = gmm_table(ctx, x, 60, 2), *with = gmm_table(ctx, weighted, 60, 3);
+    const char *const settings[] = {
+        "components=1",
+        "components=2;restarts=2;tol=1e-3",
+        "components=1..3;restarts=1;tol=1e-2;covariance=full,tied,diag,spherical",
+        "components=1..2;restarts=2;tol=1e-2;criterion=heldout;prior=normal_wishart",
+        "components=3;restarts=1;tol=0;max_iter=2;init=random",
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        const job plain = {.table = table, .settings = settings[i]}, weights = {.table = with, .settings = settings[i], .weight = "x3"};
+        assert_true(each_fails_once(do_fit, &plain, 1) > 20);
+        if (i == 1) {
+            each_fails_once(do_fit, &plain, 2);
+            each_fails_once(do_fit, &weights, 1);
+        }
+    }
+    const job warm = {.table = table, .settings = "max_iter=3;tol=0;freeze=means", .json = build_json};
+    assert_true(each_fails_once(do_warm_fit, &warm, 1) > 10);
+    lk_table_free(table);
+    lk_table_free(with);
+    free(x);
+}
+
+static void model_memory(void **state)
+{
+    lk_context *ctx = *state;
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/likely_gmm_faults_%ld.lk", (long)getpid());
+    lk_model *model = gmm_build(ctx, build_json);
+    check_ok(ctx, lk_model_save(ctx, model, path));
+    lk_model_free(model);
+    const job j = {.json = build_json, .path = path};
+    assert_true(each_fails_once(do_build, &j, 1) > 5);
+    assert_true(each_fails_once(do_load, &j, 1) > 5);
+    assert_true(each_fails_once(do_ask, &j, 1) > 8);
+    remove(path);
+}
+
+/* ---- degenerate data ---- */
+
+typedef enum data_case {
+    CONSTANT_COLUMN, CONSTANT_LARGE, CONSTANT_TENTH, DUPLICATE_COLUMN, ALL_EQUAL, ALL_ZERO, TWO_VALUES, HUGE, TINY, OFFSET, SUBNORMAL,
+    ONE_OUTLIER, MIXED_SCALES, INTEGERS, LARGEST, DATA_CASES
+} data_case;
+
+static const char *const case_names[] = {"constant column", "constant 1e200", "constant 0.1", "duplicate column", "all equal", "all zero",
+                                         "two values", "1e300", "1e-300", "1e8 + noise", "subnormal", "one outlier", "mixed scales",
+                                         "integers", "largest numbers"};
+
+static void fill(lki_stream *s, data_case which, int64_t rows, int64_t d, double *x)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = 0; j < d; j++) {
+            double v = lki_random_normal(s) + (i % 2 == 0 ? 3 : -3);
+            switch (which) {
+            case CONSTANT_COLUMN: v = j == 0 ? 5 : v; break;
+            case CONSTANT_LARGE: v = j == 0 ? 1e200 : v; break;
+            case CONSTANT_TENTH: v = j == 0 ? 0.1 : v; break;
+            case DUPLICATE_COLUMN: v = j > 0 ? x[i * d] : v; break;
+            case ALL_EQUAL: v = 7.3; break;
+            case ALL_ZERO: v = 0; break;
+            case TWO_VALUES: v = i % 2 == 0 ? 1.1 : -4; break;
+            case HUGE: v *= 1e300; break;
+            case TINY: v *= 1e-300; break;
+            case OFFSET: v = 1e8 + 1e-4 * v; break;
+            case SUBNORMAL: v *= 1e-310; break;
+            case ONE_OUTLIER: v = i == 5 ? 1e12 : v; break;
+            case MIXED_SCALES: v *= j == 0 ? 1e-130 : 1e130; break;
+            case INTEGERS: v = floor(v / 3); break;
+            default: v = i % 2 == 0 ? DBL_MAX : -DBL_MAX; break;
+            }
+            x[i * d + j] = v;
+        }
+    }
+}
+
+/* A fit of bad data is a clean error with a text, or a model of finite numbers whose faults are named. */
+static lk_status check_fit(lk_context *ctx, const char *name, const double *x, int64_t rows, int64_t d, const char *settings, int *trusted)
+{
+    lk_table *table = gmm_table(ctx, x, rows, d);
+    lk_model *model = NULL;
+    const lk_status status = gmm_try(ctx, table, settings, NULL, NULL, NULL, &model);
+    *trusted = 0;
+    if (status == LK_OK) {
+        gmm_assert_finite(model);
+        json_t *info = gmm_info(ctx, model);
+        const json_t *degenerate = json_object_get(info, "degenerate"), *converged = json_object_get(info, "converged");
+        *trusted = lk_model_trusted(model);
+        assert_true(isfinite(json_number_value(json_object_get(info, "log_likelihood"))));
+        assert_int_equal(*trusted, json_is_null(degenerate) && json_is_true(converged));
+        double density[1];
+        check_ok(ctx, lk_model_log_density(ctx, model, x, 1, density));
+        if (isnan(density[0])) {
+            fail_msg("%s: density is NaN", name);
+        }
+        json_decref(info);
+    } else {
+        if (status != LK_ERROR_DATA && status != LK_ERROR_NUMERIC) {
+            fail_msg("%s, %s: %s (%s)", name, settings, lk_status_name(status), lk_error_message(ctx));
+        }
+        assert_true(strlen(lk_error_message(ctx)) > 10);
+        assert_null(model);
+    }
+    lk_model_free(model);
+    lk_table_free(table);
+    return status;
+}
+
+static void degenerate_data(void **state)
+{
+    lk_context *ctx = *state;
+    static double x[3000 * 3];
+    const int64_t sizes[] = {2, 7, 100, 1025};
+    for (int which = 0; which < DATA_CASES; which++) {
+        for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
+            for (int f = 0; f < 4; f++) {
+                for (int with_prior = 0; with_prior < 2; with_prior++) {
+                    for (int64_t d = 1; d <= 3; d += 2) {
+                        const int64_t rows = sizes[n];
+                        lki_stream s = gmm_stream(10 + (uint64_t)which);
+                        char settings[120];
+                        int trusted;
+                        fill(&s, (data_case)which, rows, d, x);
+                        for (int K = 1; K <= 3; K++) {
+                            snprintf(settings, sizeof settings, "components=%d;covariance=%s;prior=%s;restarts=2;max_iter=60", K,
+                                     gmm_families[f], with_prior ? "normal_wishart" : "none");
+                            const lk_status status = check_fit(ctx, case_names[which], x, rows, d, settings, &trusted);
+                            if (which == HUGE || which == TINY || which == SUBNORMAL || which == LARGEST) {
+                                if (status != LK_ERROR_DATA) {
+                                    fail_msg("%s, %d rows, d = %d, %s: %s instead of LK_ERROR_DATA", case_names[which], (int)rows, (int)d,
+                                             settings, lk_status_name(status));
+                                }
+                                check_contains(lk_error_message(ctx), "column x1");
+                            }
+                            if ((which == ALL_EQUAL || which == ALL_ZERO) && K > 1) {
+                                assert_int_equal(status, LK_ERROR_DATA);
+                            }
+                            if (with_prior == 0 && (which == ALL_EQUAL || which == ALL_ZERO || (which == DUPLICATE_COLUMN && d > 1 && f < 2) ||
+                                                    (which <= CONSTANT_TENTH && f < 3))) {
+                                assert_int_equal(trusted, 0); /* singular whatever the fit */
+                            }
+                            if (which <= DUPLICATE_COLUMN || which == OFFSET) {
+                                assert_int_equal(status, LK_OK);
+                            }
+                            if (which == OFFSET && rows >= 100 && K <= 2 && status == LK_OK && trusted == 0) {
+                                fail_msg("offset data, %d rows, d = %d, %s: not trusted", (int)rows, (int)d, settings);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+static void too_few_rows(void **state)
+{
+    lk_context *ctx = *state;
+    const double x[12] = {1, 2, 3, 4, 5.5, 6, 1, 2, 3, 4, 5.5, 6};
+    int trusted;
+    assert_int_equal(check_fit(ctx, "one row", x, 1, 2, "components=1", &trusted), LK_ERROR_DATA);
+    check_contains(lk_error_message(ctx), "at least 2 rows");
+    assert_int_equal(check_fit(ctx, "K > n", x, 3, 2, "components=4", &trusted), LK_ERROR_DATA);
+    check_contains(lk_error_message(ctx), "components = 4, but there are only 3 rows");
+    assert_int_equal(check_fit(ctx, "K > distinct", x, 6, 2, "components=5", &trusted), LK_ERROR_DATA);
+    check_contains(lk_error_message(ctx), "only 3 distinct");
+    assert_int_equal(check_fit(ctx, "K > distinct, random", x, 6, 2, "components=5;init=random", &trusted), LK_ERROR_DATA);
+    check_contains(lk_error_message(ctx), "only 3 distinct");
+    assert_int_equal(check_fit(ctx, "defaults", x, 6, 2, "restarts=2", &trusted), LK_OK);
+    assert_int_equal(check_fit(ctx, "no rows", x, 0, 2, "components=1", &trusted), LK_ERROR_DATA);
+}
+
+/* Weights that are huge, tiny or nearly all zero. */
+static void odd_weights(void **state)
+{
+    lk_context *ctx = *state;
+    const double scales[] = {1e-300, 1e-12, 1e12, 1e300, 5e-324};
+    for (size_t w = 0; w < sizeof scales / sizeof *scales; w++) {
+        lki_stream s = gmm_stream(30);
+        double *x = gmm_random_rows(&s, 50, 3, 2, 3);
+        for (int i = 0; i < 50; i++) {
+            x[3 * i + 2] = i == 7 ? scales[w] : 1;
+        }
+        lk_table *table = gmm_table(ctx, x, 50, 3);
+        for (int f = 0; f < 4; f++) {
+            lk_model *model = NULL;
+            char settings[100];
+            snprintf(settings, sizeof settings, "components=2;restarts=3;covariance=%s", gmm_families[f]);
+            const lk_status status = gmm_try(ctx, table, settings, "x1,x2", "x3", NULL, &model);
+            if (status == LK_OK) {
+                gmm_assert_finite(model);
+            } else {
+                assert_true(status == LK_ERROR_DATA || status == LK_ERROR_NUMERIC);
+            }
+            lk_model_free(model);
+        }
+        x[3 * 9 + 2] = -1;
+        lk_table *negative = gmm_table(ctx, x, 50, 3);
+        lk_model *model = NULL;
+        check_status(ctx, LK_ERROR_DATA, gmm_try(ctx, negative, "components=2", "x1,x2", "x3", NULL, &model));
+        check_contains(lk_error_message(ctx), "row 10");
+        lk_table_free(negative);
+        lk_table_free(table);
+        free(x);
+    }
+}
+
+/* Three points on top of one another draw a component into collapse: said, and not chosen where a sound fit exists. */
+static void collapse_is_never_selected(void **state)
+{
+    lk_context *ctx = *state;
+    lki_stream s = gmm_stream(40);
+    double x[120 * 2];
+    for (int i = 0; i < 120; i++) {
+        x[2 * i] = lki_random_normal(&s);
+        x[2 * i + 1] = i >= 100 ? 8 : lki_random_normal(&s);
+        x[2 * i] = i >= 100 ? 8 : x[2 * i]; /* twenty rows at one point */
+    }
+    lk_table *table = gmm_table(ctx, x, 120, 2);
+    lk_model *pair = gmm_fit(ctx, table, "components=2", NULL, NULL, NULL);
+    json_t *info = gmm_info(ctx, pair);
+    const char *text = json_string_value(json_object_get(info, "degenerate"));
+    assert_non_null(text);
+    check_contains(text, "collapsed");
+    assert_int_equal(lk_model_trusted(pair), 0);
+    gmm_assert_finite(pair);
+    json_decref(info);
+    lk_model_free(pair);
+    lk_model *chosen = gmm_fit(ctx, table, "components=1..4;covariance=full,tied,diag,spherical", NULL, NULL, NULL);
+    info = gmm_info(ctx, chosen);
+    assert_true(json_is_null(json_object_get(info, "degenerate")));
+    int degenerate = 0;
+    double best = -(double)INFINITY, chosen_bic = json_number_value(json_object_get(info, "bic"));
+    const json_t *selection = json_object_get(info, "selection");
+    for (size_t i = 0; i < json_array_size(selection); i++) {
+        const json_t *row = json_array_get(selection, i);
+        const double bic = json_number_value(json_object_get(row, "bic"));
+        degenerate += json_is_true(json_object_get(row, "degenerate")) && bic > chosen_bic;
+        best = json_is_true(json_object_get(row, "degenerate")) ? best : fmax(best, bic);
+    }
+    assert_true(degenerate > 0); /* some that would have won by the criterion alone */
+    check_near(chosen_bic, best, 1e-9 * fabs(best));
+    json_decref(info);
+    lk_model_free(chosen);
+    lk_model *held = gmm_fit(ctx, table, "components=3;prior=normal_wishart", NULL, NULL, NULL); /* a prior holds it */
+    gmm_assert_finite(held);
+    info = gmm_info(ctx, held);
+    assert_true(json_is_null(json_object_get(info, "degenerate")));
+    json_decref(info);
+    lk_model_free(held);
+    lk_table_free(table);
+}
+
+/* A group too small for its family is named with its size. */
+static void small_component_is_named(void **state)
+{
+    lk_context *ctx = *state;
+    lki_stream s = gmm_stream(50);
+    double *x = gmm_random_rows(&s, 100, 4, 1, 0);
+    for (int i = 0; i < 3; i++) {
+        for (int j = 0; j < 4; j++) {
+            x[4 * i + j] += 60;
+        }
+    }
+    lk_table *table = gmm_table(ctx, x, 100, 4);
+    lk_model *model = gmm_fit(ctx, table, "components=2;covariance=diag", NULL, NULL, NULL);
+    json_t *info = gmm_info(ctx, model);
+    if (!json_is_null(json_object_get(info, "degenerate"))) {
+        check_contains(json_string_value(json_object_get(info, "degenerate")), "below");
+    }
+    json_decref(info);
+    lk_model_free(model);
+    lk_model *start = gmm_build(ctx, "{\"weights\":[0.5,0.5],\"means\":[[0,0,0,0],[60,60,60,60]],\"covariances\":[1,1]}");
+    model = gmm_fit(ctx, table, "tol=1e-6", NULL, NULL, start);
+    info = gmm_info(ctx, model);
+    check_contains(json_string_value(json_object_get(info, "degenerate")), "component 1 has an effective size of 3 rows, below d + 1 = 5");
+    json_decref(info);
+    lk_model_free(model);
+    lk_model_free(start);
+    lk_table_free(table);
+    free(x);
+}
+
+/* ---- malformed parameters ---- */
+
+static void malformed_parameters(void **state)
+{
+    lk_context *ctx = *state;
+    const struct {
+        const char *json;
+        lk_status status;
+        const char *text;
+    } cases[] = {
+        {"[]", LK_ERROR_FORMAT, "object"},
+        {"{}", LK_ERROR_FORMAT, "weights"},
+        {"{\"weights\":[1],\"means\":[[0]],\"covariances\":[1],\"sigma\":1}", LK_ERROR_FORMAT, "sigma"},
+        {"{\"weights\":[1],\"means\":[0],\"covariances\":[1]}", LK_ERROR_FORMAT, "means"},
+        {"{\"weights\":[1],\"means\":[[0]]}", LK_ERROR_FORMAT, "covariances"},
+        {"{\"weights\":[0.5,0.6],\"means\":[[0],[1]],\"covariances\":[1,1]}", LK_ERROR_DATA, "sum to 1.1"},
+        {"{\"weights\":[1.5,-0.5],\"means\":[[0],[1]],\"covariances\":[1,1]}", LK_ERROR_DATA, "weights[1] is -0.5"},
+        {"{\"weights\":[1],\"means\":[[0,0]],\"covariances\":[[[1,0],[0,1],[0,0]]]}", LK_ERROR_FORMAT, "covariances[0]"},
+        {"{\"weights\":[1],\"means\":[[0,0]],\"covariances\":[[[1,0],[0]]]}", LK_ERROR_FORMAT, "covariances[0][1]"},
+        {"{\"weights\":[1],\"means\":[[0,0]],\"covariances\":[[[1,2],[2,1]]]}", LK_ERROR_DATA, "not positive definite"},
+        {"{\"weights\":[1],\"means\":[[0,0]],\"covariances\":[[[1,0.5],[0.4,1]]]}", LK_ERROR_DATA, "not symmetric"},
+        {"{\"weights\":[1],\"means\":[[0]],\"covariances\":[0]}", LK_ERROR_DATA, "not positive definite"},
+        {"{\"weights\":[1],\"means\":[[0]],\"covariances\":[-1]}", LK_ERROR_DATA, "not positive definite"},
+        {"{\"weights\":[1],\"means\":[[0]],\"covariances\":[\"1\"]}", LK_ERROR_FORMAT, "covariances[0]"},
+        {"{\"weights\":[1],\"means\":[[0,1]],\"covariances\":[1],\"covariance\":\"round\"}", LK_ERROR_FORMAT, "round"},
+        {"{\"weights\":[0.5,0.5],\"means\":[[0,1],[1,0]],\"covariances\":[[1,0],[0,1]]}", LK_ERROR_FORMAT, "diag or tied"},
+        {"{\"weights\":[1],\"means\":[[0,1]],\"covariances\":[1],\"columns\":[\"a\"]}", LK_ERROR_FORMAT, "columns"},
+        {"{\"weights\":[1],\"means\":[[0,1]],\"covariances\":[1],\"columns\":[\"a\",\"a\"]}", LK_ERROR_FORMAT, "a"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lk_model *model = NULL;
+        const lk_status status = lk_model_build(ctx, "gmm", cases[i].json, NULL, &model);
+        if (status != cases[i].status) {
+            fail_msg("%s: %s (%s)", cases[i].json, lk_status_name(status), lk_error_message(ctx));
+        }
+        check_contains(lk_error_message(ctx), cases[i].text);
+        assert_null(model);
+    }
+}
+
+static size_t largest_request;
+
+static void *remember_allocate(void *state, size_t bytes)
+{
+    (void)state;
+    largest_request = bytes > largest_request ? bytes : largest_request;
+    return malloc(bytes);
+}
+
+static void *remember_reallocate(void *state, void *block, size_t bytes)
+{
+    (void)state;
+    largest_request = bytes > largest_request ? bytes : largest_request;
+    return realloc(block, bytes);
+}
+
+static void plain_release(void *state, void *block)
+{
+    (void)state;
+    free(block);
+}
+
+/* A text that names many features but holds few numbers must not make room for d x d numbers first. */
+static void sizes_are_checked_before_memory(void **state)
+{
+    (void)state;
+    enum { D = 3000 };
+    char json[4 * D], *at = json;
+    at += sprintf(at, "{\"weights\":[1],\"covariances\":[[[1]]],\"means\":[[0");
+    for (int j = 1; j < D; j++) {
+        at += sprintf(at, ",0");
+    }
+    sprintf(at, "]]}");
+    const lk_allocator allocator = {remember_allocate, remember_reallocate, plain_release, NULL};
+    lk_context_options options = {.size = sizeof options, .allocator = &allocator, .threads = 1};
+    lk_context *ctx = NULL;
+    assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
+    lk_model *model = NULL;
+    check_status(ctx, LK_ERROR_FORMAT, lk_model_build(ctx, "gmm", json, NULL, &model));
+    check_contains(lk_error_message(ctx), "covariances[0]");
+    assert_true(largest_request < 1 << 20);
+    lk_context_free(ctx);
+}
+
+/* ---- cancelling ---- */
+
+typedef struct counter {
+    long polls, stop_at;
+} counter;
+
+static int cancel_later(void *state)
+{
+    counter *c = state;
+    return __atomic_add_fetch(&c->polls, 1, __ATOMIC_RELAXED) > c->stop_at;
+}
+
+static void cancel_stops_a_fit(void **state)
+{
+    lk_context *plain = *state;
+    lki_stream s = gmm_stream(60);
+    double *x = gmm_random_rows(&s, 3000, 2, 3, 2);
+    lk_table *table = gmm_table(plain, x, 3000, 2);
+    long total = 0;
+    for (int run = 0; run < 12; run++) {
+        counter c = {0, run == 0 ? 1L << 40 : total * run / 12};
+        lk_context_options options = {.size = sizeof options, .threads = 2, .cancel = cancel_later, .cancel_state = &c};
+        lk_context *ctx = NULL;
+        lk_model *model = NULL;
+        assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
+        const lk_status status = gmm_try(ctx, table, "components=2..3;restarts=3", NULL, NULL, NULL, &model);
+        if (run == 0) {
+            assert_int_equal(status, LK_OK);
+            total = c.polls;
+            assert_true(total > 50);
+        } else {
+            assert_int_equal(status, LK_ERROR_CANCELLED);
+            assert_null(model);
+            assert_true(c.polls < c.stop_at + 50); /* it stops soon */
+        }
+        lk_model_free(model);
+        lk_context_free(ctx);
+    }
+    lk_table_free(table);
+    free(x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fit_memory),
+        cmocka_unit_test(model_memory),
+        cmocka_unit_test(degenerate_data),
+        cmocka_unit_test(too_few_rows),
+        cmocka_unit_test(odd_weights),
+        cmocka_unit_test(collapse_is_never_selected),
+        cmocka_unit_test(small_component_is_named),
+        cmocka_unit_test(malformed_parameters),
+        cmocka_unit_test(sizes_are_checked_before_memory),
+        cmocka_unit_test(cancel_stops_a_fit),
+    };
+    return cmocka_run_group_tests(tests, check_setup, check_teardown);
+}
