@@ -1,7 +1,6 @@
 /* What EM knows of its rows before it starts: sum of weights, centre, scale and total scatter, by two passes. */
 #include "core/reduce.h"
 #include "em.h"
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -66,25 +65,37 @@ static double scale_of(double variance)
     return sqrt(variance) * scale < 0.70710678118654752 ? 2.0 * scale : scale;
 }
 
-/* `shift` and `spread` are the sums of w (x - c) and w |x - c|: the centre is a rounded mean, and a constant column lies to one side
- * of it, by more than its last digit where there are many rows. */
+/* The centre is a rounded mean, so that a constant column lies to one side of it, by some digits where there are many rows. Moves the
+ * centre of such a column onto its value and takes its scatter for zero. `shift` and `spread` are the sums of w (x - c), w |x - c|. */
+static int settle_constant(lki_em_data *out, int64_t j, double shift, double spread)
+{
+    const int64_t d = out->d;
+    if (fabs(shift) < 0.999 * spread || !isfinite(spread)) {
+        return 0;
+    }
+    out->centre[j] += shift / out->total;
+    for (int64_t i = 0; i < d; i++) {
+        out->scatter[i * d + j] = out->scatter[j * d + i] = 0.0;
+    }
+    return 1;
+}
+
 static lk_status scale_all(lk_context *ctx, const char *const *names, const double *shift, const double *spread, lki_em_data *out)
 {
     const int64_t d = out->d;
     for (int64_t j = 0; j < d; j++) {
-        const double off = shift[j] / out->total, noise = 4.0 * DBL_EPSILON * fabs(out->centre[j]);
-        const double variance = out->scatter[j * d + j] / out->total - off * off;
-        const int vanishes = variance == 0.0 && spread[j] > 1.0001 * fabs(shift[j]); /* not constant, but its squares underflow */
         out->scale[j] = 1.0;
-        if (!isfinite(variance) || vanishes || (variance > noise * noise && (variance < 1e-280 || variance > 1e280))) {
+        if (settle_constant(out, j, shift[j], spread[j])) {
+            continue;
+        }
+        const double variance = out->scatter[j * d + j] / out->total;
+        if (!(variance >= 1e-280 && variance <= 1e280)) { /* its squares overflow or vanish */
             return lki_fail(ctx, LK_ERROR_DATA,
                             "column %s: its variance %g is beyond the range of numbers; divide the column by a power of ten, or use "
                             "--transform standardize",
                             names[j], variance);
         }
-        if (variance > noise * noise) {
-            out->scale[j] = scale_of(variance);
-        }
+        out->scale[j] = scale_of(variance);
         out->log_scale += log(out->scale[j]);
     }
     for (int64_t a = 0; a < d; a++) {
