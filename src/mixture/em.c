@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The expanded form is taken while its phi stays in cache and its cancellation costs less than this many nats a row on average. */
+/* The expanded form is taken while its cancellation costs less than this many nats a row on average, and for full covariances while
+ * phi, which grows with d^2, stays in cache. */
 #define EXPANDED_ERROR_MAX 1e-9
-enum { EXPANDED_D_MAX = 40 };
+enum { EXPANDED_FULL_D_MAX = 40 };
 /* Iterations that a degenerate run is given to recover before it is given up. */
 enum { GIVE_UP_AFTER = 20 };
 
@@ -59,13 +60,18 @@ static lki_mixture_plan plan_of(const lki_em_data *data, const lki_mixture *m, i
     return plan;
 }
 
+static int can_expand(const lki_mixture *m)
+{
+    return m->covariance->form != LKI_FORM_FULL || m->d <= EXPANDED_FULL_D_MAX;
+}
+
 static lk_status work_new(lk_context *ctx, const lki_em_data *data, const lki_mixture *m, em_work *w)
 {
     const int64_t K = m->K, d = m->d;
     memset(w, 0, sizeof *w);
     w->data = data;
     w->kernel = lki_mixture_kernel_best();
-    const int may_expand = d <= EXPANDED_D_MAX;
+    const int may_expand = can_expand(m);
     const lki_mixture_plan expanded = plan_of(data, m, 0), factored = plan_of(data, m, 1);
     const size_t packed[2] = {w->kernel->packed_length(&factored), may_expand ? w->kernel->packed_length(&expanded) : 0};
     const size_t scratch[2] = {w->kernel->scratch_length(&factored), may_expand ? w->kernel->scratch_length(&expanded) : 0};
@@ -96,19 +102,28 @@ fail:
 
 /* ---- E-step: theta, then one pass ---- */
 
-/* P = W'W, b = P mean; returns mean' P mean. */
-static double precision_of(int64_t d, const double *W, const double *mean, double *P, double *b)
+/* P = W'W. */
+static void precision_of(int64_t d, const double *W, double *P)
+{
+    memset(P, 0, (size_t)(d * d) * sizeof(double));
+    for (int64_t r = 0; r < d; r++) {
+        for (int64_t i = 0; i <= r; i++) {
+            for (int64_t j = 0; j <= r; j++) {
+                P[i * d + j] += W[r * d + i] * W[r * d + j];
+            }
+        }
+    }
+}
+
+/* b = W'W mean; returns mean' W'W mean. */
+static double weighted_mean(int64_t d, const double *W, const double *mean, double *b)
 {
     double quadratic = 0.0;
-    memset(P, 0, (size_t)(d * d) * sizeof(double));
     memset(b, 0, (size_t)d * sizeof(double));
     for (int64_t r = 0; r < d; r++) {
         double y = 0.0;
         for (int64_t i = 0; i <= r; i++) {
             y += W[r * d + i] * mean[i];
-            for (int64_t j = 0; j <= r; j++) {
-                P[i * d + j] += W[r * d + i] * W[r * d + j];
-            }
         }
         for (int64_t i = 0; i <= r; i++) {
             b[i] += W[r * d + i] * y;
@@ -136,7 +151,11 @@ static double expand(const lki_mixture *m, double *matrix, double *theta)
             s[i] = sqrt(mean[i] * mean[i] + variance);
         }
         if (form == LKI_FORM_FULL || form == LKI_FORM_TIED) {
-            quadratic = precision_of(d, m->W + lki_mixture_matrix(m, k) * d * d, mean, P, b);
+            const double *W = m->W + lki_mixture_matrix(m, k) * d * d;
+            if (k == 0 || form == LKI_FORM_FULL) {
+                precision_of(d, W, P);
+            }
+            quadratic = weighted_mean(d, W, mean, b);
         } else {
             for (int64_t i = 0; i < d; i++) {
                 const double w = form == LKI_FORM_DIAG ? m->W[k * d + i] : m->W[k];
@@ -212,7 +231,7 @@ static lk_status reduce_rows(lk_context *ctx, em_work *w)
 static lk_status e_step(lk_context *ctx, em_work *w, const lki_mixture *m)
 {
     int factored = 1;
-    if (m->d <= EXPANDED_D_MAX) {
+    if (can_expand(m)) {
         factored = !(expand(m, w->matrix, w->theta) <= EXPANDED_ERROR_MAX);
     }
     w->plan = plan_of(w->data, m, factored);
@@ -348,7 +367,7 @@ static lk_status m_step(lk_context *ctx, em_work *w, const lki_em_options *o, lk
     }
     if (!(o->freeze & LKI_FREEZE_COVARIANCES)) {
         const lki_scatter scatter = {w->n, w->data->total, w->pairs};
-        m->covariance->solve(&scatter, &o->prior, K, d, m->covariances);
+        LKI_TRY(m->covariance->solve(ctx, &scatter, &o->prior, K, d, m->covariances));
     }
     return factor_all(ctx, w, o->freeze, m);
 }

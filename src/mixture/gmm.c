@@ -13,8 +13,10 @@ enum { SAMPLE_ROWS = 20000, SAMPLE_ROWS_A_COMPONENT = 500 };
 
 static const lk_parameter parameters[] = {
     {"components", LK_PARAMETER_RANGE, "1..9", 1, 100000, NULL, "K", "number of components: 3, 1..9 or 2,4,8; the criterion chooses"},
-    {"covariance", LK_PARAMETER_CHOICES, "full", 0, 0, "full,tied,diag,spherical", NULL,
-     "covariance families to try: full VVV, tied EEE, diag VVI, spherical VII"},
+    {"covariance", LK_PARAMETER_CHOICES, "full", 0, 0,
+     "full,tied,diag,spherical,EII,VII,EEI,VEI,EVI,VVI,EEE,VEE,EVE,VVE,EEV,VEV,EVV,VVV,E,V,all", NULL,
+     "covariance families to try: volume, shape, orientation Equal, Variable or I; full = VVV, tied = EEE, diag = VVI, spherical = VII; "
+     "E, V for one feature; all tries each"},
     {"init", LK_PARAMETER_CHOICE, "kmeans++", 0, 0, "kmeans++,random", NULL, "how EM is started"},
     {"restarts", LK_PARAMETER_INTEGER, "0", 0, 100000, NULL, "N", "number of starts; 0 = 20 up to 2000 rows, else 10"},
     {"max_iter", LK_PARAMETER_INTEGER, "1000", 0, 1e9, NULL, "N", "EM iterations at most"},
@@ -117,15 +119,15 @@ static void change_units(lki_mixture *m, const lki_em_data *data, int inverse)
             m->covariances[i] = inverse ? m->covariances[i] * s : m->covariances[i] / s;
         }
     } else {
-        const double s = data->scale[0] * data->scale[0]; /* one for all features, see common_scale */
+        const double s = data->scale[0] * data->scale[0]; /* one for all features, see to_common_scale */
         for (int64_t k = 0; k < m->K; k++) {
             m->covariances[k] = inverse ? m->covariances[k] * s : m->covariances[k] / s;
         }
     }
 }
 
-/* A spherical covariance is spherical in the data's own units: every feature gets the largest spread's scale. */
-static void common_scale(lki_em_data *data)
+/* A round covariance is round in the data's own units, and axes are turned in them: every feature gets the largest spread's scale. */
+static void to_common_scale(lki_em_data *data)
 {
     const int64_t d = data->d;
     double least = __builtin_inf();
@@ -252,13 +254,13 @@ static lk_status fit_one(fit_state *f, int64_t K, const lki_covariance *covarian
 
 /* ---- the search over K and families, or one run from a start ---- */
 
-static lk_status prepare(fit_state *f, int spherical, int64_t most_components)
+static lk_status prepare(fit_state *f, int common_scale, int64_t most_components)
 {
     const lki_fit_task *task = f->task;
     const int64_t rows = SAMPLE_ROWS_A_COMPONENT * most_components > SAMPLE_ROWS ? SAMPLE_ROWS_A_COMPONENT * most_components : SAMPLE_ROWS;
     LKI_TRY(lki_em_data_new(f->ctx, task->data, task->names, &f->data));
-    if (spherical) {
-        common_scale(&f->data);
+    if (common_scale) {
+        to_common_scale(&f->data);
     }
     LKI_TRY(lki_sample_new(f->ctx, &f->data, rows, f->search.seed, &f->sample));
     if (strcmp(f->criterion, "heldout") != 0) {
@@ -278,8 +280,8 @@ static lk_status prepare(fit_state *f, int spherical, int64_t most_components)
         raw.transform = NULL;
         LKI_TRY(lki_survey_jacobian(f->ctx, &raw, task->data->transform, &f->test_log_jacobian));
     }
-    if (spherical) {
-        common_scale(&f->train);
+    if (common_scale) {
+        to_common_scale(&f->train);
     }
     return lki_sample_new(f->ctx, &f->train, rows, f->search.seed, &f->train_sample);
 }
@@ -306,8 +308,57 @@ static lk_status check_components(fit_state *f, const int64_t *K, int64_t count)
     return LK_OK;
 }
 
-/* All families that share a standardization: spherical alone has one of its own. */
-static lk_status search_families(fit_state *f, int spherical)
+/* Whether the user asks for a family: by its name or letters, by `all`, or for one feature by E or V. */
+static int asks_for(const fit_state *f, const lki_covariance *c)
+{
+    const lki_values *v = f->task->values;
+    const int one = f->task->data->d == 1;
+    return lki_value_has(v, "covariance", c->name) || lki_value_has(v, "covariance", c->letters) || lki_value_has(v, "covariance", "all") ||
+           (one && lki_value_has(v, "covariance", "E") && strcmp(c->letters, "EEE") == 0) ||
+           (one && lki_value_has(v, "covariance", "V") && strcmp(c->letters, "VVV") == 0);
+}
+
+/* Whether to fit the family at `index`: of one feature there are only two, equal and variable variances, the first asked for standing
+ * for all that are the same. */
+static int to_fit(const fit_state *f, int index)
+{
+    const lki_covariance *c = lki_covariance_at(index);
+    for (int i = 0; f->task->data->d == 1 && i < index; i++) {
+        if (lki_covariance_at(i)->letters[0] == c->letters[0] && asks_for(f, lki_covariance_at(i))) {
+            return 0;
+        }
+    }
+    return asks_for(f, c);
+}
+
+static lk_status check_prior(fit_state *f, const lki_covariance *c)
+{
+    if (f->search.em.prior.kappa > 0.0 && c->log_prior == NULL) {
+        return lki_fail(f->ctx, LK_ERROR_ARGUMENT,
+                        "--prior normal_wishart goes with the covariances EII, VII, EEI, VVI, EEE and VVV, where the mode has a closed form; "
+                        "%s is none of them", c->name);
+    }
+    return LK_OK;
+}
+
+static lk_status check_families(fit_state *f)
+{
+    const lki_values *v = f->task->values;
+    if (f->task->data->d > 1 && (lki_value_has(v, "covariance", "E") || lki_value_has(v, "covariance", "V"))) {
+        return lki_fail(f->ctx, LK_ERROR_ARGUMENT,
+                        "covariance %s is a family of one feature, and there are %lld; ask for one of three letters, such as EII or VVV",
+                        lki_value_has(v, "covariance", "E") ? "E" : "V", (long long)f->task->data->d);
+    }
+    for (int i = 0; lki_covariance_at(i) != NULL; i++) {
+        if (to_fit(f, i)) {
+            LKI_TRY(check_prior(f, lki_covariance_at(i)));
+        }
+    }
+    return LK_OK;
+}
+
+/* All families that share a standardization: one scale a feature, or one for all. */
+static lk_status search_families(fit_state *f, int common_scale)
 {
     int64_t count;
     const int64_t *K = lki_value_list(f->task->values, "components", &count);
@@ -315,19 +366,18 @@ static lk_status search_families(fit_state *f, int spherical)
     int families = 0, chosen = 0;
     const lki_covariance *covariance;
     for (int i = 0; (covariance = lki_covariance_at(i)) != NULL; i++) {
-        const int has = lki_value_has(f->task->values, "covariance", covariance->name);
+        const int has = to_fit(f, i);
         chosen += has;
-        families += has && (covariance->form == LKI_FORM_SPHERICAL) == spherical;
+        families += has && covariance->common_scale == common_scale;
     }
     if (families == 0) {
         return LK_OK;
     }
     f->improved = 0;
-    LKI_GOTO(status, done, prepare(f, spherical, K[count - 1]));
+    LKI_GOTO(status, done, prepare(f, common_scale, K[count - 1]));
     LKI_GOTO(status, done, check_components(f, K, count));
     for (int i = 0; (covariance = lki_covariance_at(i)) != NULL; i++) {
-        if (!lki_value_has(f->task->values, "covariance", covariance->name) ||
-            (covariance->form == LKI_FORM_SPHERICAL) != spherical) {
+        if (covariance->common_scale != common_scale || !to_fit(f, i)) {
             continue;
         }
         for (int64_t k = 0; k < count; k++) {
@@ -370,13 +420,14 @@ static lk_status run_from_start(fit_state *f)
         return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "the start model has %lld components; leave --components out or ask for the same",
                         (long long)start->K);
     }
-    if (lki_value_is_set(v, "covariance") && strcmp(lki_value_text(v, "covariance"), start->covariance->name) != 0) {
+    if (lki_value_is_set(v, "covariance") && lki_covariance_find(lki_value_text(v, "covariance")) != start->covariance) {
         return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "the start model's covariance is %s; leave --covariance out or ask for the same",
                         start->covariance->name);
     }
+    LKI_TRY(check_prior(f, start->covariance));
     LKI_GOTO(status, done, lki_em_data_new(f->ctx, f->task->data, f->task->names, &f->data));
-    if (start->covariance->form == LKI_FORM_SPHERICAL) {
-        common_scale(&f->data);
+    if (start->covariance->common_scale) {
+        to_common_scale(&f->data);
     }
     f->search.K = start->K;
     f->search.em.give_up = 0;
@@ -425,6 +476,7 @@ static lk_status gmm_fit(lk_context *ctx, const lki_fit_task *task, void **state
     if (task->start != NULL) {
         LKI_GOTO(status, done, run_from_start(&f));
     } else {
+        LKI_GOTO(status, done, check_families(&f));
         LKI_GOTO(status, done, search_families(&f, 0));
         LKI_GOTO(status, done, search_families(&f, 1));
     }

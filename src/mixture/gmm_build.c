@@ -61,7 +61,8 @@ static lk_status find_family(lk_context *ctx, const json_t *json, const json_t *
     }
     *out = name == NULL ? NULL : lki_covariance_find(name);
     if (*out == NULL) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "covariance: %s; it must be full (K x d x d), tied (d x d), diag (K x d) or spherical (K)",
+        return lki_fail(ctx, LK_ERROR_FORMAT, "covariance: %.100s; it must be full (K x d x d), tied (d x d), diag (K x d) or spherical (K), "
+                                              "or three letters such as VEV",
                         name == NULL ? "the shape of covariances fits none" : name);
     }
     return LK_OK;
@@ -85,6 +86,21 @@ static lk_status make_symmetric(lk_context *ctx, lki_mixture *m)
                 C[i * d + j] = C[j * d + i] = 0.5 * C[i * d + j] + 0.5 * C[j * d + i];
             }
         }
+    }
+    return LK_OK;
+}
+
+static lk_status check_shared(lk_context *ctx, const lki_mixture *m)
+{
+    int conforms = 0;
+    if (strcmp(m->covariance->name, m->covariance->letters) != 0) {
+        return LK_OK; /* what full, tied, diag and spherical share is in their layout */
+    }
+    LKI_TRY(lki_covariance_conforms(ctx, m->covariance, m->K, m->d, m->covariances, &conforms));
+    if (!conforms) {
+        return lki_fail(ctx, LK_ERROR_DATA, "covariances do not share what the family %s shares; correct them, or say \"covariance\": \"%s\"",
+                        m->covariance->name,
+                        m->covariance->form == LKI_FORM_FULL ? "full" : m->covariance->form == LKI_FORM_DIAG ? "diag" : "spherical");
     }
     return LK_OK;
 }
@@ -191,6 +207,7 @@ lk_status lki_gmm_build(lk_context *ctx, const json_t *json, const lki_values *v
     LKI_GOTO(status, fail, read_numbers(ctx, covariances, "covariances", shape, rank, m->covariances));
     LKI_GOTO(status, fail, check_weights(ctx, m));
     LKI_GOTO(status, fail, make_symmetric(ctx, m));
+    LKI_GOTO(status, fail, check_shared(ctx, m));
     LKI_GOTO(status, fail, read_names(ctx, json, d, &columns));
     status = lki_gmm_new(ctx, m, &g);
     if (status != LK_OK) {

@@ -3,6 +3,7 @@
 #include "gmm.h"
 #include "math/special.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 lk_status lki_gmm_new(lk_context *ctx, lki_mixture *mixture, lki_gmm **out)
@@ -179,8 +180,11 @@ static lk_status gmm_sample(lk_context *ctx, const void *state, uint64_t seed, i
     for (int64_t i = 0; i < rows; i++) {
         lki_stream s = lki_stream_new(seed, LKI_STREAM_SAMPLE, (uint64_t)(first_row + i));
         const int64_t k = lki_random_categorical(&s, cumulative, K);
-        const double *L = m->L + lki_mixture_matrix(m, k) * d * d;
+        const double *L = m->L;
         double *x = out + i * d;
+        if (m->covariance->form == LKI_FORM_FULL) {
+            L += k * d * d;
+        }
         for (int64_t j = 0; j < d; j++) {
             z[j] = lki_random_normal(&s);
         }
@@ -214,7 +218,7 @@ static lk_status gmm_marginal(lk_context *ctx, const void *state, const int64_t 
     const int64_t d = m->d, matrices = lki_mixture_matrices(m);
     lki_mixture *part;
     lki_gmm *g;
-    LKI_TRY(lki_mixture_new(ctx, m->K, count, m->covariance, &part));
+    LKI_TRY(lki_mixture_new(ctx, m->K, count, lki_covariance_marginal(m->covariance), &part));
     memcpy(part->weights, m->weights, (size_t)m->K * sizeof(double));
     for (int64_t k = 0; k < m->K; k++) {
         for (int64_t a = 0; a < count; a++) {
@@ -363,13 +367,15 @@ done:
 
 /* ---- file ---- */
 
-/* The covariances as a tensor; its name and rank tell the family: covariances K x d x d, covariance d x d (tied), variances K x d
- * (diag) or K (spherical). */
+/* The covariances as a tensor; its name and rank tell the family: covariances K x d x d (full), covariance d x d (tied), variances K x d
+ * (diag) or K (spherical); the other families of these forms add their letters, as in covariances_VEV. */
 static lki_tensor covariance_tensor(const lki_mixture *m)
 {
     const lki_form form = m->covariance->form;
     lki_tensor t = {.rank = form == LKI_FORM_FULL ? 3 : form == LKI_FORM_SPHERICAL ? 1 : 2, .values = m->covariances};
-    strcpy(t.name, form == LKI_FORM_FULL ? "covariances" : form == LKI_FORM_TIED ? "covariance" : "variances");
+    const char *stem = form == LKI_FORM_FULL ? "covariances" : form == LKI_FORM_TIED ? "covariance" : "variances";
+    const int own = strcmp(m->covariance->name, m->covariance->letters) == 0;
+    snprintf(t.name, sizeof t.name, "%s%s%s", stem, own ? "_" : "", own ? m->covariance->letters : "");
     t.shape[0] = form == LKI_FORM_TIED ? m->d : m->K;
     t.shape[1] = t.rank > 1 ? m->d : 0;
     t.shape[2] = t.rank > 2 ? m->d : 0;
@@ -434,13 +440,11 @@ static lk_status expect_symmetric(lk_context *ctx, const lki_tensor *t, int64_t 
 
 static const lki_covariance *family_of(const lki_tensor *t)
 {
-    static const char *const names[][2] = {
-        {"covariances", "full"}, {"covariance", "tied"}, {"variances", "diag"}, {"variances", "spherical"}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const lki_covariance *family = lki_covariance_find(names[i][1]);
-        const int rank = family->form == LKI_FORM_FULL ? 3 : family->form == LKI_FORM_SPHERICAL ? 1 : 2;
-        if (strcmp(t->name, names[i][0]) == 0 && t->rank == rank) {
-            return family;
+    lki_mixture shape = {.K = 1, .d = 1};
+    for (int i = 0; (shape.covariance = lki_covariance_at(i)) != NULL; i++) {
+        const lki_tensor want = covariance_tensor(&shape);
+        if (strcmp(t->name, want.name) == 0 && t->rank == want.rank) {
+            return shape.covariance;
         }
     }
     return NULL;
@@ -458,7 +462,8 @@ static lk_status gmm_load(lk_context *ctx, const lki_values *values, int64_t d, 
     }
     if (weights == NULL || means == NULL || family == NULL || count != 3) {
         return lki_fail(ctx, LK_ERROR_FORMAT, "a gmm needs the tensors weights, means and one of covariances (K x d x d), "
-                                              "covariance (d x d), variances (K x d or K), and no other");
+                                              "covariance (d x d), variances (K x d or K), or one of these "
+                                              "with a family's letters such as covariances_VEV, and no other");
     }
     const int64_t K = weights->rank == 1 ? weights->shape[0] : 0;
     if (K < 1) {

@@ -132,7 +132,7 @@ void lki_mixture_covariance(const lki_mixture *m, int64_t k, double *out)
 
 double lki_mixture_free_parameters(const lki_mixture *m)
 {
-    return (double)(m->K - 1 + m->K * m->d) + m->covariance->free_parameters(m->K, m->d);
+    return (double)(m->K - 1 + m->K * m->d) + lki_covariance_parameters(m->covariance, m->K, m->d);
 }
 
 lki_mixture_plan lki_mixture_factored_plan(const lki_mixture *m)

@@ -22,21 +22,32 @@ typedef struct lki_prior {
     const double *scale;
 } lki_prior;
 
-/* A covariance family: how many parameters, how they are stored, how the M-step finds them. A new family is one entry in
- * covariance.c. */
+/* A covariance family: how it is stored, how the M-step finds it. Three letters say how volume, shape and orientation behave (E equal,
+ * V variable over the components, I round or along the axes). A new family is one entry in covariance.c. */
 typedef struct lki_covariance {
-    const char *name;
+    const char *name;    /* what users see */
+    const char *letters;
     lki_form form;
-    int64_t (*length)(int64_t K, int64_t d);         /* doubles of `covariances` (and of W and L) */
-    double (*free_parameters)(int64_t K, int64_t d); /* of the covariances alone */
+    int common_scale;    /* the family does not survive a scale of its own for each feature */
+    int closed;          /* marginals stay in the family */
+    int64_t (*length)(int64_t K, int64_t d); /* doubles of `covariances` (and of W and L) */
     /* covariances = argmax of the expected complete log-likelihood (plus log prior); the scatter already holds the prior's share of
-     * the means. */
-    void (*solve)(const lki_scatter *scatter, const lki_prior *prior, int64_t K, int64_t d, double *covariances);
-    double (*log_prior)(const struct lki_mixture *mixture, const lki_prior *prior); /* up to a constant */
+     * the means. Before, `covariances` holds those of the last step, zeros where there are none: a family that iterates begins there. */
+    lk_status (*solve)(lk_context *ctx, const lki_scatter *scatter, const lki_prior *prior, int64_t K, int64_t d, double *covariances)
+        LK_NODISCARD;
+    /* Up to a constant; NULL: the family takes no prior, its posterior mode having no closed form. */
+    double (*log_prior)(const struct lki_mixture *mixture, const lki_prior *prior);
 } lki_covariance;
 
-const lki_covariance *lki_covariance_find(const char *name);
-const lki_covariance *lki_covariance_at(int index); /* NULL beyond the last */
+const lki_covariance *lki_covariance_find(const char *name); /* by name or letters */
+const lki_covariance *lki_covariance_at(int index);          /* NULL beyond the last */
+/* Free parameters of the covariances alone (Celeux and Govaert 1995, table 1). */
+double lki_covariance_parameters(const lki_covariance *covariance, int64_t K, int64_t d);
+/* The family of a mixture's marginals. */
+const lki_covariance *lki_covariance_marginal(const lki_covariance *covariance);
+/* Whether covariances (laid out as the family's form says) share what the family shares, to a relative 1e-6: *out = 0 or 1. */
+lk_status lki_covariance_conforms(lk_context *ctx, const lki_covariance *covariance, int64_t K, int64_t d, const double *covariances,
+                                  int *out) LK_NODISCARD;
 
 /* K Gaussians over d features. `factor` fills what stands below `covariances`. One allocation. */
 typedef struct lki_mixture {
