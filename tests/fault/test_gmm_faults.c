@@ -162,6 +162,52 @@ static void model_memory(void **state)
     remove(path);
 }
 
+/* ---- jansson's memory, which is not the context's ---- */
+
+static check_memory json_memory;
+
+static void *json_allocate(size_t bytes)
+{
+    return check_allocate(&json_memory, bytes);
+}
+
+static void json_release(void *block)
+{
+    check_release(&json_memory, block);
+}
+
+static void json_texts_without_memory(void **state)
+{
+    lk_context *ctx = *state;
+    lki_stream s = gmm_stream(2);
+    double *x = gmm_random_rows(&s, 40, 2, 2, 3);
+    lk_table *table = gmm_table(ctx, x, 40, 2);
+    json_set_alloc_funcs(json_allocate, json_release);
+    for (long fail_at = 1;; fail_at++) {
+        lk_model *model = NULL, *built = NULL;
+        char *text = NULL;
+        json_memory = (check_memory){.fail_at = fail_at};
+        lk_status status = gmm_try(ctx, table, "components=1..2;restarts=1;tol=1e-2;criterion=heldout", NULL, NULL, NULL, &model);
+        status = status == LK_OK ? lk_model_info(ctx, model, &text) : status;
+        status = status == LK_OK ? lk_model_build(ctx, "gmm", build_json, NULL, &built) : status;
+        const int failed = json_memory.calls >= fail_at;
+        if (status != (failed ? LK_ERROR_MEMORY : LK_OK)) {
+            fail_msg("JSON allocation %ld: %s (%s)", fail_at, lk_status_name(status), lk_error_message(ctx));
+        }
+        lk_free(ctx, text);
+        lk_model_free(model);
+        lk_model_free(built);
+        assert_int_equal(json_memory.live, 0);
+        if (!failed) {
+            assert_true(fail_at > 30);
+            break;
+        }
+    }
+    json_set_alloc_funcs(malloc, free);
+    lk_table_free(table);
+    free(x);
+}
+
 /* ---- degenerate data ---- */
 
 typedef enum data_case {
@@ -492,6 +538,42 @@ static void sizes_are_checked_before_memory(void **state)
     lk_context_free(ctx);
 }
 
+/* A file whose covariance is not symmetric, or holds an infinity, is refused by name. */
+static void malformed_files(void **state)
+{
+    lk_context *ctx = *state;
+    char path[64];
+    const double wanted = 0.1, values[] = {0.2, (double)INFINITY, (double)NAN, 0.1};
+    const lk_status statuses[] = {LK_ERROR_FORMAT, LK_ERROR_FORMAT, LK_ERROR_FORMAT, LK_OK};
+    snprintf(path, sizeof path, "/tmp/likely_gmm_files_%ld.lk", (long)getpid());
+    for (int i = 0; i < 4; i++) {
+        lk_model *model = gmm_build(ctx, build_json), *again = NULL;
+        char bytes[8192];
+        check_ok(ctx, lk_model_save(ctx, model, path));
+        lk_model_free(model);
+        FILE *file = fopen(path, "rb");
+        assert_non_null(file);
+        const size_t length = fread(bytes, 1, sizeof bytes, file);
+        fclose(file);
+        size_t at = 0; /* the first 0.1, one of the two off the diagonal of component 0 */
+        while (at + 8 <= length && memcmp(bytes + at, &wanted, 8) != 0) {
+            at++;
+        }
+        assert_true(at + 8 <= length && length < sizeof bytes);
+        memcpy(bytes + at, &values[i], 8);
+        file = fopen(path, "wb");
+        assert_non_null(file);
+        assert_int_equal(fwrite(bytes, 1, length, file), length);
+        fclose(file);
+        check_status(ctx, statuses[i], lk_model_load(ctx, path, &again));
+        if (statuses[i] != LK_OK) {
+            check_contains(lk_error_message(ctx), i == 0 ? "not symmetric" : "covariances");
+        }
+        lk_model_free(again);
+    }
+    remove(path);
+}
+
 /* ---- cancelling ---- */
 
 typedef struct counter {
@@ -546,6 +628,8 @@ int main(void)
         cmocka_unit_test(small_component_is_named),
         cmocka_unit_test(malformed_parameters),
         cmocka_unit_test(sizes_are_checked_before_memory),
+        cmocka_unit_test(json_texts_without_memory),
+        cmocka_unit_test(malformed_files),
         cmocka_unit_test(cancel_stops_a_fit),
     };
     return cmocka_run_group_tests(tests, check_setup, check_teardown);

@@ -259,6 +259,26 @@ static void far_rows(void **state)
     }
 }
 
+/* One component's squares overflow to inf - inf beside another's finite density: the row has the other's. */
+static void overflow_of_one_component(void **state)
+{
+    lk_context *ctx = *state;
+    for (int order = 0; order < 2; order++) {
+        const char *wide = "[[1e300,0],[0,1e300]]", *narrow = "[[1e-120,9e-121],[9e-121,1e-120]]";
+        char json[300];
+        snprintf(json, sizeof json, "{\"weights\":[0.25,0.5,0.25],\"means\":[[0,0],[0,0],[0,0]],\"covariances\":[%s,%s,%s]}",
+                 order == 0 ? wide : narrow, order == 0 ? narrow : wide, order == 0 ? wide : narrow);
+        lk_model *model = gmm_build(ctx, json);
+        const double x[2] = {1e250, 1e250};
+        double density, r[3];
+        check_ok(ctx, lk_model_log_density(ctx, model, x, 1, &density));
+        check_ok(ctx, lk_model_responsibilities(ctx, model, x, 1, r));
+        check_near(density / -1e200, 1, 1e-12); /* -(2 x^2) / (2 1e300) */
+        check_near(r[1], order == 0 ? 0 : 1, 1e-12);
+        lk_model_free(model);
+    }
+}
+
 /* ---- the kernels ---- */
 
 static const lki_mixture_kernel *kernel_at(int level)
@@ -533,7 +553,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_ill_conditioned), cmocka_unit_test(random_mixtures), cmocka_unit_test(score_is_the_gradient),
-        cmocka_unit_test(marginals),              cmocka_unit_test(far_rows),        cmocka_unit_test(kernels_agree),
+        cmocka_unit_test(marginals),              cmocka_unit_test(far_rows),        cmocka_unit_test(kernels_agree), cmocka_unit_test(overflow_of_one_component),
         cmocka_unit_test(row_alone),              cmocka_unit_test(row_alone_in_model),
     };
     return cmocka_run_group_tests(tests, check_setup, check_teardown);
