@@ -111,6 +111,10 @@ lk_status lki_fail_infinity(lk_context *ctx, const char *name, int64_t row, int6
 static lk_status read_at(lk_context *ctx, const lki_array_file *file, int64_t position, void *bytes, size_t count)
 {
     size_t done = 0;
+    if (file->bytes != NULL) {
+        memcpy(bytes, file->bytes + file->offset + position, count);
+        return LK_OK;
+    }
     while (done < count) {
         ssize_t got = pread(file->descriptor, (char *)bytes + done, count - done, file->offset + position + (int64_t)done);
         if (got < 0 && errno == EINTR) {

@@ -1,4 +1,5 @@
-/* A matrix of numbers in a file behind a descriptor, read by position from any thread: an NPY, or a spool of doubles. */
+/* A matrix of numbers as raw bytes, read by position from any thread: behind a descriptor (an NPY, an IDX, a member of an NPZ, a
+ * spool), or in memory. */
 #ifndef LIKELY_ARRAY_FILE_H
 #define LIKELY_ARRAY_FILE_H
 
@@ -21,6 +22,7 @@ typedef enum lki_element {
 
 typedef struct lki_array_file {
     int descriptor;  /* -1 = none */
+    const char *bytes; /* where there is no descriptor: the file in memory, borrowed; NULL = none */
     int64_t offset;  /* of the first element */
     int64_t rows;
     int64_t columns;

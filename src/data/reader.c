@@ -1,65 +1,101 @@
 /* Files in blocks of rows: one pass of small tables, or all of them into one table, in memory or on disk. */
 #include "core/reduce.h"
+#include "data/array_set.h"
 #include "data/csv.h"
+#include "data/idx.h"
 #include "data/npy.h"
+#include "data/npz.h"
 #include "data/reader.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
-/* Doubles of an NPY block: 2 MB, in whole multiples of LKI_BLOCK_ROWS rows. */
+/* Doubles of a block of arrays: 2 MB, in whole multiples of LKI_BLOCK_ROWS rows. */
 enum { BLOCK_VALUES = 1 << 18 };
 
 struct lk_reader {
     lki_memory memory;
     lki_csv *csv;
-    lki_npy *npy;
+    lki_array_set *arrays;
     lk_table *columns; /* the csv's, else owned */
     lk_table *block;
     double *rows; /* those of the block, and what is left for the next one */
     size_t capacity;
-    void *raw; /* bytes of an NPY block */
     int64_t held, given;
     bool ended;
 };
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
-/* The columns of an NPY: real, named by position; types that the caller gave must agree. */
-static lk_status npy_columns(lk_context *ctx, const lki_npy *npy, const lk_read_options *options, lk_table **out)
-{
-    lk_table *table = NULL;
-    LKI_TRY(lki_table_new(ctx, npy->file.columns, &table));
-    lk_status status = LK_OK;
-    for (int64_t c = 0; c < npy->file.columns; c++) {
-        LKI_GOTO(status, fail, lki_table_set_name(ctx, table, c, NULL, 0));
-    }
-    if (options->types != NULL && options->types[0] != '\0') {
-        status = lki_fail(ctx, LK_ERROR_ARGUMENT, "%s: types '%s' are given, but the columns of an NPY are real", npy->file.name,
-                          options->types);
-        goto fail;
-    }
-    *out = table;
-    return LK_OK;
-fail:
-    lk_table_free(table);
-    return status;
-}
+typedef enum file_format { FORMAT_TEXT, FORMAT_NPY, FORMAT_NPZ, FORMAT_IDX } file_format;
 
-static lk_status choose_format(lk_context *ctx, lki_source *source, const lk_read_options *options, bool *npy)
+static lk_status choose_format(lk_context *ctx, lki_source *source, const lk_read_options *options, file_format *out)
 {
     const unsigned char *bytes = NULL;
     size_t count = 0;
     LKI_TRY(lki_source_peek(ctx, source, &bytes, &count));
-    *npy = count >= 6 && memcmp(bytes, "\x93NUMPY", 6) == 0;
+    *out = count >= 6 && memcmp(bytes, "\x93NUMPY", 6) == 0 ? FORMAT_NPY
+           : lki_npz_sniff(bytes, count)                    ? FORMAT_NPZ
+           : lki_idx_sniff(bytes, count)                    ? FORMAT_IDX
+                                                            : FORMAT_TEXT;
     if (options->format != NULL) {
-        *npy = strcmp(options->format, "npy") == 0;
-        if (!*npy && strcmp(options->format, "csv") != 0 && strcmp(options->format, "tsv") != 0) {
-            return lki_fail(ctx, LK_ERROR_ARGUMENT, "format '%s' is not known; csv, tsv and npy are", options->format);
+        static const char *const names[] = {"csv", "tsv", "npy", "npz", "idx"};
+        static const file_format formats[] = {FORMAT_TEXT, FORMAT_TEXT, FORMAT_NPY, FORMAT_NPZ, FORMAT_IDX};
+        size_t which = 0;
+        while (which < sizeof names / sizeof names[0] && strcmp(names[which], options->format) != 0) {
+            which++;
         }
+        if (which == sizeof names / sizeof names[0]) {
+            return lki_fail(ctx, LK_ERROR_ARGUMENT, "format '%s' is not known; csv, tsv, npy, npz and idx are", options->format);
+        }
+        *out = formats[which];
     }
+    return LK_OK;
+}
+
+/* The one array of an NPY or IDX. Takes the source, whatever is returned. */
+static lk_status open_array(lk_context *ctx, lki_source *source, file_format format, lki_array_set **out)
+{
+    lki_array *array = NULL;
+    lki_array_set *set = NULL;
+    LKI_TRY(format == FORMAT_NPY ? lki_npy_open(ctx, source, &array) : lki_idx_open(ctx, source, &array));
+    lk_status status = lki_array_set_new(ctx, 1, &set);
+    if (status != LK_OK) {
+        lki_array_free(array);
+        return status;
+    }
+    status = lki_array_set_add(ctx, set, array, NULL, 0);
+    if (status != LK_OK) {
+        lki_array_set_free(set);
+        return status;
+    }
+    *out = set;
+    return LK_OK;
+}
+
+/* Parts FILE:NAME: *file becomes a copy of FILE that the caller releases, *member points to NAME; both are NULL where path is that of
+ * a file as it stands, or no part of it before a colon is. */
+static lk_status part_path(lk_context *ctx, const char *path, char **file, const char **member)
+{
+    struct stat about;
+    char *copy = NULL;
+    *file = NULL;
+    *member = NULL;
+    if (strchr(path, ':') == NULL || stat(path, &about) == 0) {
+        return LK_OK;
+    }
+    LKI_TRY(lki_copy_text(ctx, path, &copy));
+    for (char *colon = strchr(copy, ':'); colon != NULL; colon = strchr(colon + 1, ':')) {
+        *colon = '\0';
+        if (strcmp(copy, "-") == 0 || (stat(copy, &about) == 0 && !S_ISDIR(about.st_mode))) {
+            *file = copy;
+            *member = path + (colon - copy) + 1;
+            return LK_OK;
+        }
+        *colon = ':';
+    }
+    lki_release(ctx, copy);
     return LK_OK;
 }
 
@@ -98,26 +134,48 @@ static lk_status new_block(lk_context *ctx, lk_reader *reader)
     return LK_OK;
 }
 
-static lk_status open_source(lk_context *ctx, lk_reader *reader, const char *path, const lk_read_options *given, const lki_csv_cut *cut)
+/* Takes the source, whatever is returned. */
+static lk_status open_format(lk_context *ctx, lk_reader *reader, lki_source *source, const char *member, const lk_read_options *options,
+                             const lki_csv_cut *cut)
 {
-    lk_read_options options;
-    lki_source *source = NULL;
-    bool npy = false;
-    LKI_TRY(take_options(ctx, given, &options));
-    LKI_TRY(lki_source_open(ctx, path, &source));
-    lk_status status = choose_format(ctx, source, &options, &npy);
+    file_format format = FORMAT_TEXT;
+    lk_status status = choose_format(ctx, source, options, &format);
+    if (status == LK_OK && member != NULL && format != FORMAT_NPZ) {
+        const char *name = lki_source_name(source);
+        status = lki_fail(ctx, LK_ERROR_IO, "'%s:%s' cannot be opened: there is no such file, and '%s' is no NPZ with an array '%s'", name,
+                          member, name, member);
+    }
     if (status != LK_OK) {
         lki_source_free(source);
         return status;
     }
-    if (npy) {
-        LKI_TRY(lki_npy_open(ctx, source, &reader->npy));
-        LKI_TRY(npy_columns(ctx, reader->npy, &options, &reader->columns));
-    } else {
-        LKI_TRY(lki_csv_open(ctx, source, &options, cut, &reader->csv));
+    if (format == FORMAT_TEXT) {
+        LKI_TRY(lki_csv_open(ctx, source, options, cut, &reader->csv));
         reader->columns = reader->csv->columns;
+        return LK_OK;
     }
-    return new_block(ctx, reader);
+    LKI_TRY(format == FORMAT_NPZ ? lki_npz_open(ctx, source, member, &reader->arrays) : open_array(ctx, source, format, &reader->arrays));
+    if (options->types != NULL && options->types[0] != '\0') {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "%s: types '%s' are given, but the columns of an %s are real", reader->arrays->name,
+                        options->types, format == FORMAT_NPZ ? "NPZ" : reader->arrays->arrays[0]->format);
+    }
+    return lki_array_set_columns(ctx, reader->arrays, &reader->columns);
+}
+
+static lk_status open_source(lk_context *ctx, lk_reader *reader, const char *path, const lk_read_options *given, const lki_csv_cut *cut)
+{
+    lk_read_options options;
+    lki_source *source = NULL;
+    char *file = NULL;
+    const char *member = NULL;
+    LKI_TRY(take_options(ctx, given, &options));
+    LKI_TRY(part_path(ctx, path, &file, &member));
+    lk_status status = lki_source_open(ctx, file != NULL ? file : path, &source);
+    if (status == LK_OK) {
+        status = open_format(ctx, reader, source, member, &options, cut);
+    }
+    lki_release(ctx, file);
+    return status == LK_OK ? new_block(ctx, reader) : status;
 }
 
 lk_status lki_reader_open(lk_context *ctx, const char *path, const lk_read_options *options, const lki_csv_cut *cut, lk_reader **out)
@@ -159,9 +217,8 @@ void lk_reader_free(lk_reader *reader)
         lk_table_free(reader->columns);
     }
     lki_csv_free(reader->csv);
-    lki_npy_free(reader->npy);
+    lki_array_set_free(reader->arrays);
     lki_memory_release(&memory, reader->rows);
-    lki_memory_release(&memory, reader->raw);
     lki_memory_release(&memory, reader);
 }
 
@@ -174,7 +231,7 @@ static void show_progress(lk_context *ctx, const lk_reader *reader)
         lki_source_progress(reader->csv->source, &done, &total);
         lki_progress(ctx, "read", done, total, "");
     } else {
-        lki_progress(ctx, "read", (double)reader->npy->next_row, (double)reader->npy->file.rows, "");
+        lki_progress(ctx, "read", (double)reader->arrays->next_row, (double)reader->arrays->rows, "");
     }
 }
 
@@ -217,27 +274,20 @@ static lk_status hold_csv(lk_context *ctx, lk_reader *reader)
     return LK_OK;
 }
 
-static lk_status hold_npy(lk_context *ctx, lk_reader *reader)
+static lk_status hold_arrays(lk_context *ctx, lk_reader *reader)
 {
-    lki_npy *npy = reader->npy;
-    int64_t step = block_rows(npy->file.columns);
-    int64_t left = npy->file.rows - npy->next_row;
+    lki_array_set *set = reader->arrays;
+    int64_t step = block_rows(set->columns);
+    int64_t left = set->rows - set->next_row;
     int64_t rows = left < step ? left : step;
     reader->ended = rows == left;
-    if (rows == 0) {
-        return lki_npy_end(ctx, npy);
+    if (rows > 0) {
+        size_t values = lki_product((size_t)rows, (size_t)set->columns);
+        LKI_TRY(lki_extend(ctx, &reader->memory, &reader->rows, &reader->capacity, values, sizeof *reader->rows));
+        LKI_TRY(lki_array_set_next(ctx, set, rows, reader->rows));
+        reader->held = rows;
     }
-    size_t values = lki_product((size_t)rows, (size_t)npy->file.columns);
-    LKI_TRY(lki_extend(ctx, &reader->memory, &reader->rows, &reader->capacity, values, sizeof *reader->rows));
-    if (npy->file.descriptor < 0 && reader->raw == NULL) {
-        reader->raw = lki_memory_allocate(&reader->memory, lki_product(values, sizeof(double)));
-        if (reader->raw == NULL) {
-            return lki_fail(ctx, LK_ERROR_MEMORY, "out of memory: a block of %lld rows", (long long)rows);
-        }
-    }
-    LKI_TRY(lki_npy_next(ctx, npy, rows, reader->raw, reader->rows));
-    reader->held = rows;
-    return reader->ended ? lki_npy_end(ctx, npy) : LK_OK;
+    return reader->ended ? lki_array_set_end(ctx, set) : LK_OK;
 }
 
 lk_status lk_reader_next(lk_context *context, lk_reader *reader, const lk_table **out)
@@ -254,7 +304,7 @@ lk_status lk_reader_next(lk_context *context, lk_reader *reader, const lk_table 
         }
     }
     if (!reader->ended) {
-        LKI_TRY(reader->csv != NULL ? hold_csv(context, reader) : hold_npy(context, reader));
+        LKI_TRY(reader->csv != NULL ? hold_csv(context, reader) : hold_arrays(context, reader));
     }
     show_progress(context, reader);
     if (reader->held == 0) {
@@ -404,17 +454,17 @@ static lk_status read_csv(lk_context *ctx, lk_reader *reader, lk_table **out)
     return LK_OK;
 }
 
-/* One task of checking or converting an NPY in memory: a run of rows. */
-typedef struct npy_pass {
+/* One task of checking or converting an array into memory: a run of rows. */
+typedef struct array_pass {
     const lki_array_file *file;
     const double *mapped; /* to be checked, or NULL: to be read into `owned` */
     double *owned;
     int64_t step;
-} npy_pass;
+} array_pass;
 
 static lk_status pass_rows(lk_context *ctx, void *state, int thread, int64_t index)
 {
-    const npy_pass *p = state;
+    const array_pass *p = state;
     (void)thread;
     int64_t first = index * p->step;
     int64_t rows = p->file->rows - first < p->step ? p->file->rows - first : p->step;
@@ -434,7 +484,7 @@ static lk_status pass_rows(lk_context *ctx, void *state, int thread, int64_t ind
 /* Maps the rows of a regular file where they are doubles already; false if that cannot be done. */
 static bool map_rows(lk_table *table, const lki_array_file *file)
 {
-    if (file->element != LKI_ELEMENT_F64 || file->swapped || file->fortran || file->offset % (int64_t)sizeof(double) != 0) {
+    if (file->descriptor < 0 || file->element != LKI_ELEMENT_F64 || file->swapped || file->fortran || file->offset % (int64_t)sizeof(double) != 0) {
         return false;
     }
     size_t bytes = (size_t)(file->offset + file->rows * file->columns * (int64_t)sizeof(double));
@@ -448,26 +498,25 @@ static bool map_rows(lk_table *table, const lki_array_file *file)
     return true;
 }
 
-/* An NPY that can be read by position: mapped, converted into memory, or left where it is. */
-static lk_status read_npy_file(lk_context *ctx, lk_reader *reader, lk_table *table)
+/* An array that can be read by position: mapped, converted into memory, or left where it is. */
+static lk_status read_by_position(lk_context *ctx, lki_array *array, lk_table *table)
 {
-    lki_npy *npy = reader->npy;
-    lki_array_file *file = &npy->file;
+    lki_array_file *file = &array->file;
     int64_t values = file->rows * file->columns;
     table->rows = file->rows;
-    if (values > lk_context_memory(ctx) / (int64_t)sizeof(double)) {
+    if (values > lk_context_memory(ctx) / (int64_t)sizeof(double) && file->descriptor >= 0) {
         table->file = *file;
-        if (npy->spooled) {
-            npy->spooled = false;
+        if (array->owned) {
+            array->owned = false;
         } else {
-            table->file.descriptor = lki_source_detach(npy->source);
+            table->file.descriptor = lki_source_detach(array->source);
         }
         file->name = NULL;
         file->descriptor = -1;
         return LK_OK;
     }
-    npy_pass pass = {.file = file, .step = block_rows(file->columns)};
-    if (!npy->spooled && map_rows(table, file)) {
+    array_pass pass = {.file = file, .step = block_rows(file->columns)};
+    if (map_rows(table, file)) {
         pass.mapped = table->values;
     } else {
         table->owned = lki_memory_allocate(&table->memory, (size_t)values * sizeof(double));
@@ -481,35 +530,40 @@ static lk_status read_npy_file(lk_context *ctx, lk_reader *reader, lk_table *tab
     return lki_parallel(ctx, (file->rows + pass.step - 1) / pass.step, pass_rows, &pass);
 }
 
-/* An NPY from a pipe or compressed: block after block. */
-static lk_status read_npy_stream(lk_context *ctx, lk_reader *reader, lk_table *table)
+/* Arrays from a pipe, compressed, or side by side: block after block. */
+static lk_status read_in_order(lk_context *ctx, lk_reader *reader, lk_table *table)
 {
-    gathering g = {.ctx = ctx, .columns = table->column_count, .limit = (size_t)lk_context_memory(ctx), .table = table};
+    lki_array_set *set = reader->arrays;
+    gathering g = {.ctx = ctx, .columns = set->columns, .limit = (size_t)lk_context_memory(ctx), .table = table};
+    /* A header alone may lie about its rows: then memory is taken as they come. */
+    int64_t expected = set->arrays[0]->sized ? set->rows : 0;
     do {
         LKI_TRY(lki_cancelled(ctx));
-        LKI_TRY(hold_npy(ctx, reader));
-        /* A header may lie about its rows: memory is taken as they come. */
-        LKI_TRY(make_room(&g, reader->held, 0));
+        LKI_TRY(hold_arrays(ctx, reader));
+        LKI_TRY(make_room(&g, reader->held, g.rows == 0 ? expected : 0));
         memcpy(table->owned + g.in_memory * g.columns, reader->rows, (size_t)(reader->held * g.columns) * sizeof(double));
         g.rows += reader->held;
         g.in_memory += reader->held;
         show_progress(ctx, reader);
     } while (!reader->ended);
-    return finish_gathering(&g, reader->npy->file.name);
+    return finish_gathering(&g, set->name);
 }
 
-static lk_status read_npy(lk_context *ctx, lk_reader *reader, lk_table **out)
+static lk_status read_arrays(lk_context *ctx, lk_reader *reader, lk_table **out)
 {
-    lki_npy *npy = reader->npy;
-    if (npy->file.rows == 0) {
-        return lki_fail(ctx, LK_ERROR_DATA, "%s: there are no rows (shape 0 x %lld); at least one is needed", npy->file.name,
-                        (long long)npy->file.columns);
+    lki_array_set *set = reader->arrays;
+    if (set->rows == 0) {
+        return lki_fail(ctx, LK_ERROR_DATA, "%s: there are no rows (shape 0 x %lld); at least one is needed", set->name,
+                        (long long)set->columns);
     }
-    if (npy->file.descriptor >= 0) {
-        LKI_TRY(lki_npy_end(ctx, npy));
-        LKI_TRY(read_npy_file(ctx, reader, reader->columns));
+    if (set->count == 1) {
+        LKI_TRY(lki_array_settle(ctx, set->arrays[0]));
+    }
+    if (set->count == 1 && lki_array_by_position(set->arrays[0])) {
+        LKI_TRY(lki_array_end(ctx, set->arrays[0]));
+        LKI_TRY(read_by_position(ctx, set->arrays[0], reader->columns));
     } else {
-        LKI_TRY(read_npy_stream(ctx, reader, reader->columns));
+        LKI_TRY(read_in_order(ctx, reader, reader->columns));
     }
     *out = reader->columns;
     reader->columns = NULL;
@@ -521,7 +575,7 @@ lk_status lki_table_read(lk_context *ctx, const char *path, const lk_read_option
     lk_reader *reader = NULL;
     lk_table *table = NULL;
     LKI_TRY(lki_reader_open(ctx, path, options, cut, &reader));
-    lk_status status = reader->csv != NULL ? read_csv(ctx, reader, &table) : read_npy(ctx, reader, &table);
+    lk_status status = reader->csv != NULL ? read_csv(ctx, reader, &table) : read_arrays(ctx, reader, &table);
     lk_reader_free(reader);
     if (status == LK_OK) {
         *out = table;

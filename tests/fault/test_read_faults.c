@@ -189,7 +189,7 @@ static void test_files(void **state)
     check_path("/tmp", 0, NULL, LK_ERROR_IO, "'/tmp' is a directory; a file is needed");
     check_path("/dev/zero", 0, NULL, LK_ERROR_FORMAT, "/dev/zero:1:1: a NUL byte");
     char *path = read_file("a,b\n1,2\n", 8);
-    check_path(path, 0, &options, LK_ERROR_ARGUMENT, "format 'xlsx' is not known; csv, tsv and npy are");
+    check_path(path, 0, &options, LK_ERROR_ARGUMENT, "format 'xlsx' is not known; csv, tsv, npy, npz and idx are");
     options.format = NULL;
     options.types = "c=real";
     check_path(path, 0, &options, LK_ERROR_ARGUMENT,
