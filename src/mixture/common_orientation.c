@@ -8,7 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { SWEEPS = 200 };
+/* Sweeps at most from new axes, and on from present ones: the next M-step goes further. */
+enum { SWEEPS = 200, SWEEPS_ON = 20 };
 #define SWEEP_TOL 1e-14
 /* Beyond so many components their own axes are not all tried as starts. */
 enum { OWN_AXES = 9 };
@@ -117,7 +118,7 @@ static double turn_plane(turning *t, int64_t l, int64_t m)
 }
 
 /* From the axes in t->D to a minimum; returns the objective there. row: d. */
-static double settle(turning *t, double *row)
+static double settle(turning *t, int sweeps, double *row)
 {
     const int64_t d = t->d;
     double total = 0.0, fall = 1.0;
@@ -125,7 +126,7 @@ static double settle(turning *t, double *row)
     for (int64_t k = 0; k < t->K; k++) {
         total += t->g[k] * (double)d;
     }
-    for (int sweep = 0; sweep < SWEEPS && fall > SWEEP_TOL * total; sweep++) {
+    for (int sweep = 0; sweep < sweeps && fall > SWEEP_TOL * total; sweep++) {
         fall = 0.0;
         for (int64_t l = 0; l < d; l++) {
             for (int64_t m = l + 1; m < d; m++) {
@@ -177,9 +178,9 @@ typedef struct best_axes {
     double value;
 } best_axes;
 
-static void try_axes(turning *t, double *row, best_axes *best)
+static void try_axes(turning *t, int sweeps, double *row, best_axes *best)
 {
-    const double value = settle(t, row);
+    const double value = settle(t, sweeps, row);
     if (value < best->value) {
         best->value = value;
         memcpy(best->D, t->D, (size_t)(t->d * t->d) * sizeof(double));
@@ -187,20 +188,20 @@ static void try_axes(turning *t, double *row, best_axes *best)
     }
 }
 
-/* Present axes and those of the pooled scatter; before there are any, each component's own and the coordinates' too. */
+/* On from the present axes or, before there are any, from those of the pooled scatter, each component's own and the coordinates'. */
 static void search_axes(turning *t, const double *covariances, double *share, double *row, best_axes *best)
 {
     const int64_t K = t->K, d = t->d;
     const int present = present_axes(K, d, covariances, share, t->D, row);
     if (present) {
-        try_axes(t, row, best);
+        try_axes(t, SWEEPS_ON, row, best);
     }
-    for (int64_t i = -1; i < (present ? 0 : K < OWN_AXES ? K : OWN_AXES); i++) {
+    for (int64_t i = -1; !present && i < (K < OWN_AXES ? K : OWN_AXES); i++) {
         for (int64_t k = 0; k < K; k++) {
             share[k] = i < 0 || i == k ? 1.0 : 0.0;
         }
         if (pooled_axes(K, d, t->W, share, t->D, row)) {
-            try_axes(t, row, best);
+            try_axes(t, SWEEPS, row, best);
         }
     }
     if (!present) {
@@ -208,7 +209,7 @@ static void search_axes(turning *t, const double *covariances, double *share, do
         for (int64_t j = 0; j < d; j++) {
             t->D[j * (d + 1)] = 1.0;
         }
-        try_axes(t, row, best);
+        try_axes(t, SWEEPS, row, best);
     }
 }
 
