@@ -170,8 +170,7 @@ static double inverse(const lki_step *s, double z)
 /* One value through a chain; adds to *log_jacobian, clears *good outside the domain. */
 static double apply_chain(const lki_chain *c, double x, double *log_jacobian, bool *good)
 {
-    if (isnan(x)) {
-        *log_jacobian = (double)NAN;
+    if (isnan(x)) { /* missing: no part of the density, nor of its Jacobian */
         return x;
     }
     if (c->count == 0 && !(fabs(x) <= DBL_MAX)) {

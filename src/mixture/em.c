@@ -19,6 +19,7 @@ typedef struct em_work {
     const lki_mixture_kernel *kernel;
     lki_mixture_plan plan;
     double *theta, *packed;
+    double *precision;     /* with gaps, full and tied: W'W of every matrix */
     double *sums;          /* LKI_SUM_HEAD + K x statistics */
     double *n;             /* K effective sizes */
     double *pairs;         /* scatter, laid out as lki_scatter says */
@@ -43,6 +44,7 @@ static void work_free(lk_context *ctx, em_work *w)
     lki_release(ctx, w->blocks);
     lki_release(ctx, w->theta);
     lki_release(ctx, w->packed);
+    lki_release(ctx, w->precision);
     lki_release(ctx, w->sums);
     lki_release(ctx, w->n);
     lki_release(ctx, w->pairs);
@@ -57,12 +59,13 @@ static lki_mixture_plan plan_of(const lki_em_data *data, const lki_mixture *m, i
     plan.statistics = lki_statistics(plan.form, factored, m->d);
     plan.centre = data->centre;
     plan.scale = data->scale;
+    plan.gaps = factored && data->gaps;
     return plan;
 }
 
-static int can_expand(const lki_mixture *m)
+static int can_expand(const lki_em_data *data, const lki_mixture *m)
 {
-    return m->covariance->form != LKI_FORM_FULL || m->d <= EXPANDED_FULL_D_MAX;
+    return !data->gaps && (m->covariance->form != LKI_FORM_FULL || m->d <= EXPANDED_FULL_D_MAX);
 }
 
 static lk_status work_new(lk_context *ctx, const lki_em_data *data, const lki_mixture *m, em_work *w)
@@ -71,7 +74,7 @@ static lk_status work_new(lk_context *ctx, const lki_em_data *data, const lki_mi
     memset(w, 0, sizeof *w);
     w->data = data;
     w->kernel = lki_mixture_kernel_best();
-    const int may_expand = can_expand(m);
+    const int may_expand = can_expand(data, m);
     const lki_mixture_plan expanded = plan_of(data, m, 0), factored = plan_of(data, m, 1);
     const size_t packed[2] = {w->kernel->packed_length(&factored), may_expand ? w->kernel->packed_length(&expanded) : 0};
     const size_t scratch[2] = {w->kernel->scratch_length(&factored), may_expand ? w->kernel->scratch_length(&expanded) : 0};
@@ -88,6 +91,9 @@ static lk_status work_new(lk_context *ctx, const lki_em_data *data, const lki_mi
     }
     if (may_expand) {
         LKI_GOTO(status, fail, lki_allocate(ctx, lki_product((size_t)K, (size_t)expanded.terms), sizeof(double), &w->theta));
+    }
+    if (data->gaps && (m->covariance->form == LKI_FORM_FULL || m->covariance->form == LKI_FORM_TIED)) {
+        LKI_GOTO(status, fail, lki_allocate(ctx, (size_t)m->covariance->length(K, d), sizeof(double), &w->precision));
     }
     LKI_GOTO(status, fail, lki_allocate(ctx, packed[0] > packed[1] ? packed[0] : packed[1], sizeof(double), &w->packed));
     LKI_GOTO(status, fail, lki_allocate(ctx, w->sums_length, sizeof(double), &w->sums));
@@ -231,12 +237,16 @@ static lk_status reduce_rows(lk_context *ctx, em_work *w)
 static lk_status e_step(lk_context *ctx, em_work *w, const lki_mixture *m)
 {
     int factored = 1;
-    if (can_expand(m)) {
+    if (can_expand(w->data, m)) {
         factored = !(expand(m, w->matrix, w->theta) <= EXPANDED_ERROR_MAX);
     }
     w->plan = plan_of(w->data, m, factored);
     w->plan.theta = w->theta;
     w->plan.packed = w->packed;
+    w->plan.precision = w->precision;
+    for (int64_t k = 0; w->precision != NULL && k < lki_mixture_matrices(m); k++) {
+        precision_of(m->d, m->W + k * m->d * m->d, w->precision + k * m->d * m->d);
+    }
     w->kernel->pack(&w->plan);
     LKI_TRY(reduce_rows(ctx, w));
     if (!isfinite(w->sums[LKI_SUM_OBJECTIVE])) {
@@ -428,7 +438,7 @@ lk_status lki_em_run(lk_context *ctx, const lki_em_data *data, const lki_em_opti
         }
         char detail[96];
         snprintf(detail, sizeof detail, "%lld components, log-likelihood %.6g", (long long)m->K,
-                 objective + data->total * data->log_scale);
+                 objective + data->log_jacobian);
         lki_progress(ctx, o->stage, (double)iteration, (double)o->max_iter, detail);
         LKI_GOTO(status, done, m_step(ctx, &w, o, m));
         iteration++;
@@ -436,7 +446,7 @@ lk_status lki_em_run(lk_context *ctx, const lki_em_data *data, const lki_em_opti
         last = objective;
     }
     memset(result, 0, sizeof *result);
-    result->log_likelihood = w.sums[LKI_SUM_OBJECTIVE] + data->total * data->log_scale;
+    result->log_likelihood = w.sums[LKI_SUM_OBJECTIVE] + data->log_jacobian;
     result->objective = objective;
     result->entropy = fmax(w.sums[LKI_SUM_ENTROPY], 0.0);
     result->iterations = iteration;
@@ -508,7 +518,7 @@ lk_status lki_em_log_likelihood(lk_context *ctx, const lki_em_data *data, const 
     LKI_TRY(work_new(ctx, data, m, &w));
     const lk_status status = e_step(ctx, &w, m);
     if (status == LK_OK) {
-        *out = w.sums[LKI_SUM_OBJECTIVE] + data->total * data->log_scale;
+        *out = w.sums[LKI_SUM_OBJECTIVE] + data->log_jacobian;
     }
     work_free(ctx, &w);
     return status;

@@ -15,7 +15,9 @@ typedef struct lki_em_data {
     double *centre;   /* d: weighted mean; NULL = rows are standardized already */
     double *scale;    /* d: 2^-round(log2 sd); 1 for a constant column; NULL likewise */
     double *scatter;  /* d x d: sum w z z' */
-    double log_scale; /* sum_j log scale_j: density of x = density of z * exp(log_scale) */
+    double *observed; /* d: sum of weights of the rows that have the feature; NULL = all have all */
+    int gaps;         /* 1 = some value is missing */
+    double log_jacobian; /* sum_i w_i sum_j log scale_j over the values there are: from densities of z to those of x */
 } lki_em_data;
 
 /* Two passes over the rows. Errors: LK_ERROR_DATA (no rows of positive weight; a spread beyond the range of numbers). */

@@ -10,7 +10,7 @@ typedef struct passes {
     const double *centre;
 } passes;
 
-/* Sums: weight, rows of positive weight, sum w x_j. */
+/* Sums: weight, rows of positive weight, sum w x_j over the values there are, sum w of those; then how many values are missing. */
 static lk_status mean_block(lk_context *ctx, void *state, int thread, int64_t index, double *sums)
 {
     const passes *p = state;
@@ -19,19 +19,28 @@ static lk_status mean_block(lk_context *ctx, void *state, int thread, int64_t in
     LKI_TRY(lki_dataset_block(ctx, p->rows, index, b));
     for (int64_t i = 0; i < b->rows; i++) {
         const double w = b->w == NULL ? 1.0 : b->w[i];
-        if (!(w > 0.0)) {
+        int64_t missing = 0;
+        for (int64_t j = 0; j < d; j++) {
+            missing += isnan(b->x[i * d + j]);
+        }
+        sums[2 + 2 * d] += (double)missing;
+        if (!(w > 0.0) || missing == d) {
             continue;
         }
         sums[0] += w;
         sums[1] += 1.0;
         for (int64_t j = 0; j < d; j++) {
-            sums[2 + j] += w * b->x[i * d + j];
+            const double x = b->x[i * d + j];
+            if (!isnan(x)) {
+                sums[2 + j] += w * x;
+                sums[2 + d + j] += w;
+            }
         }
     }
     return LK_OK;
 }
 
-/* Sums: w (x - c)(x - c)', upper triangle; then w (x - c) and w |x - c|. */
+/* Sums: w (x - c)(x - c)', upper triangle, with c for a missing value; then w (x - c) and w |x - c|. */
 static lk_status scatter_block(lk_context *ctx, void *state, int thread, int64_t index, double *sums)
 {
     const passes *p = state;
@@ -45,11 +54,15 @@ static lk_status scatter_block(lk_context *ctx, void *state, int thread, int64_t
             continue;
         }
         for (int64_t a = 0; a < d; a++) {
+            if (isnan(x[a])) {
+                continue;
+            }
             const double v = w * (x[a] - p->centre[a]);
             sums[d * d + a] += v;
             sums[d * d + d + a] += fabs(v);
             for (int64_t c = a; c < d; c++) {
-                sums[a * d + c] += v * (x[c] - p->centre[c]);
+                const double u = x[c] - p->centre[c];
+                sums[a * d + c] += isnan(u) ? 0.0 : v * u;
             }
         }
     }
@@ -73,7 +86,7 @@ static int settle_constant(lki_em_data *out, int64_t j, double shift, double spr
     if (fabs(shift) < 0.999 * spread || !isfinite(spread)) {
         return 0;
     }
-    out->centre[j] += shift / out->total;
+    out->centre[j] += shift / out->observed[j];
     for (int64_t i = 0; i < d; i++) {
         out->scatter[i * d + j] = out->scatter[j * d + i] = 0.0;
     }
@@ -88,7 +101,7 @@ static lk_status scale_all(lk_context *ctx, const char *const *names, const doub
         if (settle_constant(out, j, shift[j], spread[j])) {
             continue;
         }
-        const double variance = out->scatter[j * d + j] / out->total;
+        const double variance = out->scatter[j * d + j] / out->observed[j];
         if (!(variance >= 1e-280 && variance <= 1e280)) { /* its squares overflow or vanish */
             return lki_fail(ctx, LK_ERROR_DATA,
                             "column %s: its variance %g is beyond the range of numbers; divide the column by a power of ten, or use "
@@ -96,11 +109,13 @@ static lk_status scale_all(lk_context *ctx, const char *const *names, const doub
                             names[j], variance);
         }
         out->scale[j] = scale_of(variance);
-        out->log_scale += log(out->scale[j]);
+        out->log_jacobian += out->observed[j] * log(out->scale[j]);
     }
+    /* Missing values stood at the mean: the square roots restore the variances and keep the matrix positive semidefinite. */
     for (int64_t a = 0; a < d; a++) {
         for (int64_t c = a; c < d; c++) {
-            out->scatter[a * d + c] *= out->scale[a] * out->scale[c];
+            const double restore = out->gaps ? out->total / sqrt(out->observed[a] * out->observed[c]) : 1.0;
+            out->scatter[a * d + c] *= out->scale[a] * out->scale[c] * restore;
             out->scatter[c * d + a] = out->scatter[a * d + c];
         }
     }
@@ -118,21 +133,28 @@ lk_status lki_em_data_new(lk_context *ctx, const lki_dataset *rows, const char *
     out->rows = rows;
     out->d = d;
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)threads, sizeof *blocks, &blocks));
-    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d + 2, sizeof(double), &sums));
+    LKI_GOTO(status, done, lki_zeros(ctx, 2 * (size_t)d + 3, sizeof(double), &sums));
+    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, sizeof(double), &out->observed));
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, sizeof(double), &out->centre));
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, sizeof(double), &out->scale));
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, (size_t)(d + 2) * sizeof(double), &out->scatter));
     passes p = {rows, blocks, out->centre};
-    const lki_reduction mean = {.blocks = rows->blocks, .length = (size_t)d + 2, .block = mean_block, .state = &p};
+    const lki_reduction mean = {.blocks = rows->blocks, .length = 2 * (size_t)d + 3, .block = mean_block, .state = &p};
     LKI_GOTO(status, done, lki_reduce(ctx, &mean, sums));
     out->total = sums[0];
     out->positive = sums[1];
+    out->gaps = sums[2 + 2 * d] > 0.0;
     if (!(out->positive >= 1.0)) {
-        status = lki_fail(ctx, LK_ERROR_DATA, "no row has a positive weight; at least two are needed");
+        status = lki_fail(ctx, LK_ERROR_DATA, "no row has a positive weight and a value; at least two are needed");
         goto done;
     }
     for (int64_t j = 0; j < d; j++) {
-        out->centre[j] = sums[2 + j] / sums[0];
+        out->observed[j] = sums[2 + d + j];
+        if (!(out->observed[j] > 0.0)) {
+            status = lki_fail(ctx, LK_ERROR_DATA, "column %s has no value in any row of positive weight; leave it out by --ignore", names[j]);
+            goto done;
+        }
+        out->centre[j] = sums[2 + j] / out->observed[j];
         if (!isfinite(out->centre[j])) {
             status = lki_fail(ctx, LK_ERROR_DATA, "column %s: its mean is beyond the range of numbers; divide the column by a power of ten",
                               names[j]);
@@ -159,5 +181,6 @@ void lki_em_data_free(lk_context *ctx, lki_em_data *data)
     lki_release(ctx, data->centre);
     lki_release(ctx, data->scale);
     lki_release(ctx, data->scatter);
-    data->centre = data->scale = data->scatter = NULL;
+    lki_release(ctx, data->observed);
+    data->centre = data->scale = data->scatter = data->observed = NULL;
 }

@@ -5,6 +5,7 @@
  * logits = Theta phi (register tiles of KT components x 3 vectors), the M-step the product R phi' (tiles of MK components x MP
  * terms, summed over the lanes at the end of each group of strips). The group's phi and R stay in the second-level cache.
  * Against the same two products through DGEMM on separately formed phi: see bench/bench_em.c. */
+#include "gaps.h"
 #include "kernel.h"
 #include "math/vector.h"
 #include <math.h>
@@ -259,13 +260,19 @@ typedef struct layout {
     double *phi;      /* expanded: strips x terms; factored: centred rows of one component */
     double *r;        /* strips x K x TR logits, then responsibilities */
     double *a;        /* factored: weighted centred rows of one component */
+    double *fill;     /* gaps: strips x K x (TR d) conditional means */
+    double *work;     /* gaps: 3 d d */
+    int32_t *gaps;    /* gaps: strips x TR (1 + d) counts and indices */
 } layout;
+
+/* Bytes of the conditional means of one group of strips. */
+enum { FILL_BYTES = 1024 * 1024 };
 
 static int64_t group_strips(const lki_mixture_plan *plan, int64_t line)
 {
-    const int64_t strip_bytes = line * TR * (int64_t)sizeof(double);
-    const int64_t fit = GROUP_BYTES / strip_bytes, whole = (1024 + TR - 1) / TR;
-    (void)plan;
+    const int64_t strip_bytes = line * TR * (int64_t)sizeof(double), whole = (1024 + TR - 1) / TR;
+    const int64_t fill = plan->gaps ? FILL_BYTES / (plan->K * plan->d * TR * (int64_t)sizeof(double)) : whole;
+    const int64_t fit = fill < GROUP_BYTES / strip_bytes ? fill : GROUP_BYTES / strip_bytes;
     if (fit >= whole) {
         return whole;
     }
@@ -283,13 +290,28 @@ static layout layout_of(const lki_mixture_plan *plan, double *scratch)
     l.r = l.phi + l.strips * l.phi_step;
     l.z = l.r + l.strips * l.r_step;
     l.a = l.z + l.strips * l.phi_step;
+    l.fill = l.a + l.strips * l.phi_step;
+    l.work = l.fill + l.strips * plan->K * TR * plan->d;
+    l.gaps = (int32_t *)(void *)(l.work + 3 * plan->d * plan->d);
     return l;
+}
+
+static lki_gaps gaps_of(const lki_mixture_plan *plan, const layout *l, int64_t strip)
+{
+    int32_t *counts = l->gaps + strip * TR * (1 + plan->d);
+    lki_gaps gaps = {.count = counts, .index = counts + TR, .lanes = TR};
+    for (int i = 0; plan->gaps && i < TR; i++) {
+        gaps.total += counts[i];
+    }
+    return gaps;
 }
 
 static size_t scratch_length(const lki_mixture_plan *plan)
 {
     const layout l = layout_of(plan, NULL);
-    return (size_t)(l.strips * (l.r_step + l.phi_step * (plan->factored ? 3 : 2)));
+    const int64_t d = plan->d;
+    const int64_t gaps = plan->gaps ? 3 * d * d + l.strips * TR * (plan->K * d + (1 + d)) : 0; /* an int32 takes less than a double */
+    return (size_t)(l.strips * (l.r_step + l.phi_step * (plan->factored ? 3 : 2)) + gaps);
 }
 
 /* ---- rows to strips ---- */
@@ -426,28 +448,44 @@ static void centre_strip(int64_t d, const double *z, const double *mean, double 
     }
 }
 
-static void factored_logits(const lki_mixture_plan *plan, const double *z, double *centred, double *logits)
+/* |W x|^2 of centred rows with a diagonal W. */
+static void diagonal_square(const lki_mixture_plan *plan, int64_t k, const double *centred, double *q)
+{
+    const int64_t d = plan->d;
+    for (int v = 0; v < TRV; v++) {
+        lki_vd sum = lki_vset1(0.0);
+        for (int64_t j = 0; j < d; j++) {
+            const double w = plan->form == LKI_FORM_DIAG ? plan->W[k * d + j] : plan->W[k];
+            const lki_vd a = lki_vload(centred + j * TR + v * VL) * lki_vset1(w);
+            sum = lki_vfma(a, a, sum);
+        }
+        lki_vstore(q + v * VL, sum);
+    }
+}
+
+static void factored_logits(const lki_mixture_plan *plan, const layout *l, int64_t strip, double *logits)
 {
     const int64_t d = plan->d;
     const int64_t triangle = uses_triangle(plan) ? triangle_length(d) : 0;
+    const lki_gaps gaps = gaps_of(plan, l, strip);
+    const double *z = l->z + strip * l->phi_step;
+    double *centred = l->phi;
     for (int64_t k = 0; k < plan->K; k++) {
-        double *q = logits + k * TR;
+        double *q = logits + k * TR, log_term[TR] = {0.0};
+        centre_strip(d, z, plan->means + k * d, centred);
+        if (gaps.total > 0) {
+            lki_gaps_clear(&gaps, d, centred);
+        }
         if (uses_triangle(plan)) {
-            centre_strip(d, z, plan->means + k * d, centred);
             triangle_square(d, plan->packed + (plan->form == LKI_FORM_TIED ? 0 : k * triangle), centred, q);
         } else {
-            for (int v = 0; v < TRV; v++) {
-                lki_vd sum = lki_vset1(0.0);
-                for (int64_t j = 0; j < d; j++) {
-                    const double w = plan->form == LKI_FORM_DIAG ? plan->W[k * d + j] : plan->W[k];
-                    const lki_vd a = (lki_vload(z + j * TR + v * VL) - lki_vset1(plan->means[k * d + j])) * lki_vset1(w);
-                    sum = lki_vfma(a, a, sum);
-                }
-                lki_vstore(q + v * VL, sum);
-            }
+            diagonal_square(plan, k, centred, q);
+        }
+        if (gaps.total > 0) {
+            lki_gaps_close(&gaps, plan, k, centred, q, log_term, l->fill + (strip * plan->K + k) * TR * d, l->work);
         }
         for (int v = 0; v < TRV; v++) { /* overflow in W (x - mean) can leave inf - inf: the maximum takes it for infinitely far */
-            const lki_vd logit = lki_vfma(lki_vset1(-0.5), lki_vload(q + v * VL), lki_vset1(plan->log_c[k]));
+            const lki_vd logit = lki_vfma(lki_vset1(-0.5), lki_vload(q + v * VL), lki_vset1(plan->log_c[k]) + lki_vload(log_term + v * VL));
             lki_vstore(q + v * VL, lki_vmax(logit, lki_vset1(-1e300)));
         }
     }
@@ -578,6 +616,11 @@ static void factored_sums(const lki_mixture_plan *plan, const layout *l, int64_t
             double *c = l->phi + s * l->phi_step, *a = l->a + s * l->phi_step;
             const double *r = l->r + s * l->r_step + k * TR;
             centre_strip(d, l->z + s * l->phi_step, plan->means + k * d, c);
+            const lki_gaps gaps = gaps_of(plan, l, s);
+            if (gaps.total > 0) {
+                lki_gaps_fill(&gaps, d, l->fill + (s * K + k) * TR * d, c);
+                lki_gaps_covariances(&gaps, plan, k, r, out, l->work);
+            }
             memset(c + d * TR, 0, (size_t)((lines - d) * TR) * sizeof(double));
             for (int v = 0; v < TRV; v++) {
                 const lki_vd rv = lki_vload(r + v * VL);
@@ -626,7 +669,14 @@ static void block(const lki_mixture_plan *plan, const double *x, const double *w
             if (plan->factored) {
                 z = l.z + s * l.phi_step;
                 load_strip(plan, x + start * d, count, z);
-                factored_logits(plan, z, l.phi, logits);
+                if (plan->gaps) {
+                    lki_gaps gaps = gaps_of(plan, &l, s);
+                    lki_gaps_find(&gaps, d, z);
+                    for (int64_t i = 0; i < count; i++) { /* a row without any value says nothing */
+                        weight[i] = gaps.count[i] == d ? 0.0 : weight[i];
+                    }
+                }
+                factored_logits(plan, &l, s, logits);
             } else {
                 double *phi = l.phi + s * l.phi_step;
                 z = phi + TR;

@@ -130,7 +130,7 @@ static void change_units(lki_mixture *m, const lki_em_data *data, int inverse)
 static void to_common_scale(lki_em_data *data)
 {
     const int64_t d = data->d;
-    double least = __builtin_inf();
+    double least = __builtin_inf(), observed = 0.0;
     for (int64_t j = 0; j < d; j++) {
         if (data->scatter[j * (d + 1)] > 0.0) {
             least = fmin(least, data->scale[j]);
@@ -142,8 +142,9 @@ static void to_common_scale(lki_em_data *data)
     }
     for (int64_t j = 0; j < d; j++) {
         data->scale[j] = least;
+        observed += data->observed[j];
     }
-    data->log_scale = (double)d * log(least);
+    data->log_jacobian = observed * log(least);
 }
 
 /* ---- one fit ---- */
@@ -219,6 +220,11 @@ static lk_status held_out(fit_state *f, double *out)
     lki_em_data test = f->train; /* the training rows' units, the test rows */
     test.rows = &f->test_rows;
     test.total = f->test.total;
+    test.gaps = f->test.gaps;
+    test.log_jacobian = 0.0;
+    for (int64_t j = 0; j < test.d; j++) {
+        test.log_jacobian += f->test.observed[j] * log(test.scale[j]);
+    }
     double ll;
     status = lki_em_log_likelihood(f->ctx, &test, m, &ll);
     if (status == LK_OK) {
@@ -517,6 +523,7 @@ LKI_METHOD(gmm, 0) = {
                .operations = LK_OPERATION_LOG_DENSITY | LK_OPERATION_SCORE | LK_OPERATION_SAMPLE | LK_OPERATION_RESPONSIBILITIES |
                              LK_OPERATION_MARGINAL | LK_OPERATION_CDF},
     .operations = &lki_gmm_operations,
+    .gaps = 1,
     .fit = gmm_fit,
     .build = lki_gmm_build,
 };

@@ -28,6 +28,8 @@ typedef struct lki_mixture_plan {
                                      expanded tied: d x d */
     const double *means;          /* factored: K x d */
     const double *log_c;          /* factored: K */
+    const double *precision;      /* rows with missing values, full and tied: W'W, K x d x d or d x d */
+    int gaps;                     /* 1 = NaN in a row is a missing value (factored only); 0 = there is none */
     int64_t terms;                /* length of phi */
     int64_t statistics;           /* sums kept of each component */
     double *packed;               /* theta or W in the kernel's own order, from pack() */
@@ -44,7 +46,8 @@ typedef struct lki_mixture_kernel {
     size_t (*packed_length)(const lki_mixture_plan *plan);  /* doubles in plan->packed */
     void (*pack)(lki_mixture_plan *plan);
     size_t (*scratch_length)(const lki_mixture_plan *plan); /* doubles, one scratch a thread, 64-byte aligned */
-    /* Goes over `rows` rows of x (row-major). Any of the outputs may be NULL: sums (added to), log_density (rows),
+    /* Goes over `rows` rows of x (row-major). With plan->gaps a row's density is the marginal of what it has, and the sums hold the
+     * conditional moments of what it lacks. Any of the outputs may be NULL: sums (added to), log_density (rows),
      * responsibilities (rows x K, row-major). w NULL = all one. A row's outputs do not depend on its neighbours. */
     void (*block)(const lki_mixture_plan *plan, const double *x, const double *w, int64_t rows, double *scratch, double *sums,
                   double *log_density, double *responsibilities);

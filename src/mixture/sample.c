@@ -1,11 +1,12 @@
 /* A subsample of standardized rows in memory, and the same rows whitened, on which starts are tried. */
 #include "core/philox.h"
+#include "data/table_impl.h"
 #include "math/cholesky.h"
 #include "search.h"
 #include <math.h>
 #include <string.h>
 
-/* Rows of positive weight, each kept when its own draw falls below `share`: values are rows x (d + 1), the last being the weight. */
+/* Rows of positive weight that have a value, each kept when its own draw falls below `share`: values are rows x (d + 1), the last being the weight. */
 static lk_status collect(lk_context *ctx, const lki_em_data *data, double share, uint64_t seed, double **out, int64_t *count)
 {
     const int64_t d = data->d;
@@ -29,11 +30,13 @@ static lk_status collect(lk_context *ctx, const lki_em_data *data, double share,
                     continue;
                 }
             }
+            int64_t missing = 0;
             for (int64_t j = 0; j < d; j++) {
                 values[n * (d + 1) + j] = (b.x[i * d + j] - data->centre[j]) * data->scale[j];
+                missing += isnan(b.x[i * d + j]);
             }
             values[n * (d + 1) + d] = w;
-            n++;
+            n += missing < d;
         }
     }
     *out = values;
@@ -45,7 +48,7 @@ done:
     return status;
 }
 
-/* Σ w, Σ w z z' of rows that are standardized already. */
+/* Sums of w and, with missing values at the mean, of w z z'. */
 static lk_status summarize(lk_context *ctx, const double *values, int64_t n, int64_t d, lki_em_data *out)
 {
     LKI_TRY(lki_zeros(ctx, (size_t)d, (size_t)d * sizeof(double), &out->scatter));
@@ -55,8 +58,10 @@ static lk_status summarize(lk_context *ctx, const double *values, int64_t n, int
         const double *z = values + i * (d + 1), w = z[d];
         out->total += w;
         for (int64_t a = 0; a < d; a++) {
+            out->gaps = out->gaps || isnan(z[a]);
             for (int64_t c = 0; c < d; c++) {
-                out->scatter[a * d + c] += w * z[a] * z[c];
+                const double product = w * z[a] * z[c];
+                out->scatter[a * d + c] += isnan(product) ? 0.0 : product;
             }
         }
     }
@@ -78,15 +83,18 @@ static void whiten(double *values, int64_t n, int64_t d, const double *W)
     }
 }
 
-static void attach(lki_dataset *rows, const lk_table *table, const int64_t *positions, int64_t d, int64_t n)
+/* A view over a copy of the values (table), or over another view's (borrowed). */
+static void attach(lki_view *view, const lk_table *table, const int64_t *positions, int64_t d, int64_t n)
 {
-    memset(rows, 0, sizeof *rows);
-    rows->table = table;
-    rows->features = positions;
-    rows->d = d;
-    rows->weight = d;
-    rows->rows = n;
-    rows->blocks = (n + LKI_BLOCK_ROWS - 1) / LKI_BLOCK_ROWS;
+    view->rows.table = table;
+    view->rows.features = positions;
+    view->rows.d = d;
+    view->rows.weight = d;
+    view->rows.rows = n;
+    view->rows.blocks = (n + LKI_BLOCK_ROWS - 1) / LKI_BLOCK_ROWS;
+    view->values = lki_table_direct(table);
+    view->data.rows = &view->rows;
+    view->data.d = d;
 }
 
 static lk_status whitened(lk_context *ctx, double *values, int64_t n, int64_t d, lki_sample *out)
@@ -98,15 +106,13 @@ static lk_status whitened(lk_context *ctx, double *values, int64_t n, int64_t d,
     LKI_GOTO(status, done, lki_allocate(ctx, 2 * (size_t)d, (size_t)d * sizeof(double), &work));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, (size_t)d * sizeof(double), &W));
     for (int64_t i = 0; i < d * d; i++) {
-        covariance[i] = out->data.scatter[i] / out->data.total;
+        covariance[i] = out->exact.data.scatter[i] / out->exact.data.total;
     }
     if (lki_spd_factor(d, covariance, W, NULL, &spd, work) == 0 && spd.condition < 1e10) {
         whiten(values, n, d, W);
-        LKI_GOTO(status, done, lk_table_from_array(ctx, values, n, d + 1, NULL, &out->white));
-        attach(&out->white_rows, out->white, out->positions, d, n);
-        out->white_data.rows = &out->white_rows;
-        out->white_data.d = d;
-        out->white_data.total = out->data.total;
+        LKI_GOTO(status, done, lk_table_from_array(ctx, values, n, d + 1, NULL, &out->white.table));
+        attach(&out->white, out->white.table, out->positions, d, n);
+        out->white.data.total = out->exact.data.total;
     }
 done:
     lki_release(ctx, covariance);
@@ -128,10 +134,18 @@ lk_status lki_sample_new(lk_context *ctx, const lki_em_data *data, int64_t most,
     for (int64_t j = 0; j < d; j++) {
         out->positions[j] = j;
     }
-    LKI_GOTO(status, done, lk_table_from_array(ctx, values, n, d + 1, NULL, &out->table));
-    attach(&out->rows, out->table, out->positions, d, n);
-    LKI_GOTO(status, done, summarize(ctx, values, n, d, &out->data));
-    out->data.rows = &out->rows;
+    LKI_GOTO(status, done, lk_table_from_array(ctx, values, n, d + 1, NULL, &out->exact.table));
+    LKI_GOTO(status, done, summarize(ctx, values, n, d, &out->exact.data));
+    attach(&out->exact, out->exact.table, out->positions, d, n);
+    if (out->exact.data.gaps) {
+        for (int64_t i = 0; i < n * (d + 1); i++) {
+            values[i] = isnan(values[i]) ? 0.0 : values[i];
+        }
+        LKI_GOTO(status, done, lk_table_from_array(ctx, values, n, d + 1, NULL, &out->plain.table));
+    }
+    out->plain.data = out->exact.data; /* its scatter is borrowed */
+    out->plain.data.gaps = 0;
+    attach(&out->plain, out->plain.table != NULL ? out->plain.table : out->exact.table, out->positions, d, n);
     status = whitened(ctx, values, n, d, out);
 done:
     lki_release(ctx, values);
@@ -143,9 +157,10 @@ done:
 
 void lki_sample_free(lk_context *ctx, lki_sample *sample)
 {
-    lk_table_free(sample->table);
-    lk_table_free(sample->white);
+    lk_table_free(sample->exact.table);
+    lk_table_free(sample->plain.table);
+    lk_table_free(sample->white.table);
     lki_release(ctx, sample->positions);
-    lki_release(ctx, sample->data.scatter);
+    lki_release(ctx, sample->exact.data.scatter);
     memset(sample, 0, sizeof *sample);
 }

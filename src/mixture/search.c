@@ -1,7 +1,6 @@
 /* The search over starts: many short runs on a sample of the rows, the best of them finished on all rows. */
 #include "search.h"
 #include "centres.h"
-#include "data/table_impl.h"
 #include <math.h>
 #include <string.h>
 
@@ -41,22 +40,17 @@ static int64_t restarts_of(const lki_search *s, const lki_em_data *data)
     return s->em.tol == 0.0 ? 1 : data->positive <= 2000.0 ? 20 : 10;
 }
 
-static const double *sample_values(const lk_table *table)
-{
-    return lki_table_direct(table);
-}
-
 /* Random rows as means, the total covariance for all. */
 static lk_status random_start(const lki_sample *sample, const lki_search *s, lki_stream *stream, lki_mixture *m)
 {
     const int64_t d = m->d, K = m->K, dd = d * d;
-    const double *values = sample_values(sample->table), total = sample->data.total, *T = sample->data.scatter;
+    const double *values = sample->plain.values, total = sample->plain.data.total, *T = sample->plain.data.scatter;
     double trace = 0.0;
     for (int64_t j = 0; j < d; j++) {
         trace += T[j * d + j] / total;
     }
     for (int64_t k = 0; k < K; k++) {
-        const int64_t row = lki_random_below(stream, sample->rows.rows);
+        const int64_t row = lki_random_below(stream, sample->plain.rows.rows);
         memcpy(m->means + k * d, values + row * (d + 1), (size_t)d * sizeof(double));
         m->weights[k] = 1.0 / (double)K;
     }
@@ -81,18 +75,17 @@ static lk_status random_start(const lki_sample *sample, const lki_search *s, lki
 static lk_status kmeans_start(lk_context *ctx, const lki_sample *sample, const lki_search *s, int64_t number, lki_stream *stream,
                               workspace *work, lki_mixture *m, int64_t *distinct)
 {
-    const int64_t d = m->d, K = m->K, rows = sample->rows.rows;
-    const int white = sample->white != NULL && d > 1 && number % 2 == 1;
-    const double *values = sample_values(white ? sample->white : sample->table);
-    const lki_em_data *data = white ? &sample->white_data : &sample->data;
+    const int64_t d = m->d, K = m->K, rows = sample->plain.rows.rows;
+    const int white = sample->white.table != NULL && d > 1 && number % 2 == 1;
+    const lki_view *view = white ? &sample->white : &sample->plain;
     double inertia;
-    LKI_TRY(lki_centres_seed(ctx, values, rows, d, K, stream, work->centres, distinct));
+    LKI_TRY(lki_centres_seed(ctx, view->values, rows, d, K, stream, work->centres, distinct));
     if (*distinct < K) {
         return LK_OK;
     }
-    LKI_TRY(lki_centres_refine(ctx, data, values, rows, K, LLOYD_PASSES, K > 9 ? 2 * K : 0, stream, work->centres, &inertia));
-    LKI_TRY(lki_centres_assign(ctx, values, rows, d, K, work->centres, work->labels));
-    return lki_em_from_partition(ctx, &sample->data, sample_values(sample->table), work->labels, rows, &s->em.prior, m);
+    LKI_TRY(lki_centres_refine(ctx, &view->data, view->values, rows, K, LLOYD_PASSES, K > 9 ? 2 * K : 0, stream, work->centres, &inertia));
+    LKI_TRY(lki_centres_assign(ctx, view->values, rows, d, K, work->centres, work->labels));
+    return lki_em_from_partition(ctx, &sample->plain.data, sample->plain.values, work->labels, rows, &s->em.prior, m);
 }
 
 /* Keeps the best `most` candidates, best first. */
@@ -131,7 +124,7 @@ static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_s
         if (em.tol > 0.0) {
             em.tol = fmax(em.tol, SHORT_TOL);
             em.max_iter = em.max_iter < SHORT_ITERATIONS ? em.max_iter : SHORT_ITERATIONS;
-            status = lki_em_run(ctx, &sample->data, &em, out->mixture, &out->result);
+            status = lki_em_run(ctx, &sample->exact.data, &em, out->mixture, &out->result);
         } else {
             status = lki_em_run(ctx, data, &em, out->mixture, &out->result);
         }
@@ -155,10 +148,10 @@ lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sam
     *distinct = s->K;
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)finishers + 1, sizeof *list, &list));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)s->K, (size_t)data->d * sizeof(double), &work.centres));
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)sample->rows.rows, sizeof(int32_t), &work.labels));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)sample->plain.rows.rows, sizeof(int32_t), &work.labels));
     if (s->random && s->K > 1) { /* random rows do not show how many of them differ */
         lki_stream stream = lki_stream_new(s->seed, LKI_STREAM_START, ((uint64_t)1 << 40) - 1);
-        LKI_GOTO(status, done, lki_centres_seed(ctx, sample_values(sample->table), sample->rows.rows, data->d, s->K, &stream,
+        LKI_GOTO(status, done, lki_centres_seed(ctx, sample->plain.values, sample->plain.rows.rows, data->d, s->K, &stream,
                                                 work.centres, distinct));
     }
     for (int64_t i = 0; i < restarts; i++) {

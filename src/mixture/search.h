@@ -4,14 +4,21 @@
 
 #include "em.h"
 
-/* A subsample of the rows in memory, standardized, on which starts are tried. */
+/* Rows in memory as EM sees them: rows x (d + 1), the features and a weight. */
+typedef struct lki_view {
+    lk_table *table;      /* NULL where the view is not there */
+    const double *values; /* its rows */
+    lki_dataset rows;
+    lki_em_data data;     /* centre and scale NULL: standardized already */
+} lki_view;
+
+/* A subsample of the rows on which starts are tried. */
 typedef struct lki_sample {
-    lk_table *table;       /* rows x (d + 1): standardized features, weight */
-    lk_table *white;       /* the same rows as y = W z with W'W the inverse of the total covariance; NULL if that is singular */
-    lki_dataset rows, white_rows;
-    int64_t *positions;    /* 0..d-1 */
-    lki_em_data data, white_data; /* share nothing with the full data */
-    int whole;             /* 1 if it holds every row of positive weight */
+    lki_view exact;     /* standardized rows; missing values are NaN */
+    lki_view plain;     /* the same with missing values at the mean, for k-means; without gaps it borrows exact's table */
+    lki_view white;     /* plain's rows as y = W z, W'W the inverse of the total covariance; not there if that is singular */
+    int64_t *positions; /* 0..d-1 */
+    int whole;          /* 1 if it holds every row of positive weight */
 } lki_sample;
 
 lk_status lki_sample_new(lk_context *ctx, const lki_em_data *data, int64_t most, uint64_t seed, lki_sample *out) LK_NODISCARD;

@@ -72,6 +72,7 @@ typedef struct lki_fit_task {
 typedef struct lki_method {
     lk_method public;
     const lki_operations *operations;
+    int gaps; /* 1 = a fit takes missing values (NaN) as such; 0 = they are refused before */
     lk_status (*fit)(lk_context *ctx, const lki_fit_task *task, void **state, lki_report *report);
     /* From user JSON (lk_model_build); *d and *names (array of owned texts by ctx allocator, or NULL = x1..xd) are outputs. */
     lk_status (*build)(lk_context *ctx, const json_t *json, const lki_values *values, void **state, int64_t *d, char ***names);

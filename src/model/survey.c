@@ -26,11 +26,12 @@ lk_status lki_value_refused(lk_context *ctx, const char *name, int64_t row, bool
 }
 
 /* Partial sums: these, then for each feature its minimum, its maximum and the bits of a hash of its values with their rows. */
-enum { ROWS, BAD_ROW, BAD_COLUMN, BAD_INFINITE, FEATURES };
+enum { ROWS, MISSING, INCOMPLETE, EMPTY, BAD_ROW, BAD_COLUMN, BAD_INFINITE, FEATURES };
 enum { MINIMUM, MAXIMUM, HASH, PER_FEATURE };
 
 typedef struct survey {
     const lki_dataset *dataset;
+    int gaps; /* missing values are fine */
     lki_block *blocks;
 } survey;
 
@@ -58,10 +59,22 @@ static void survey_row(const double *x, int64_t d, int64_t row, bool first, doub
 {
     for (int64_t j = 0; j < d; j++) {
         double *f = sums + FEATURES + j * PER_FEATURE;
-        f[MINIMUM] = first || x[j] < f[MINIMUM] ? x[j] : f[MINIMUM];
-        f[MAXIMUM] = first || x[j] > f[MAXIMUM] ? x[j] : f[MAXIMUM];
+        /* A missing value is no extreme: NaN stands until there is one. */
+        f[MINIMUM] = first || !(f[MINIMUM] <= x[j] || isnan(x[j])) ? x[j] : f[MINIMUM];
+        f[MAXIMUM] = first || !(f[MAXIMUM] >= x[j] || isnan(x[j])) ? x[j] : f[MAXIMUM];
         hash_add(&f[HASH], value_hash(x[j], row));
     }
+}
+
+static void count_missing(const double *x, int64_t d, double *sums)
+{
+    int64_t missing = 0;
+    for (int64_t j = 0; j < d; j++) {
+        missing += isnan(x[j]);
+    }
+    sums[MISSING] += (double)missing;
+    sums[INCOMPLETE] += missing > 0 ? 1.0 : 0.0;
+    sums[EMPTY] += missing == d ? 1.0 : 0.0;
 }
 
 static lk_status survey_block(lk_context *ctx, void *state, int thread, int64_t index, double *sums)
@@ -73,7 +86,7 @@ static lk_status survey_block(lk_context *ctx, void *state, int thread, int64_t 
     for (int64_t i = 0; i < block->rows; i++) {
         const double *x = block->x + i * d;
         for (int64_t j = 0; j < d && sums[BAD_ROW] == 0.0; j++) {
-            if (!isfinite(x[j])) {
+            if (!isfinite(x[j]) && !(s->gaps && isnan(x[j]))) {
                 sums[BAD_ROW] = (double)(block->first_row + i + 1);
                 sums[BAD_COLUMN] = (double)j;
                 sums[BAD_INFINITE] = isinf(x[j]) ? 1.0 : 0.0;
@@ -82,6 +95,9 @@ static lk_status survey_block(lk_context *ctx, void *state, int thread, int64_t 
         if (block->w == NULL || block->w[i] > 0.0) {
             survey_row(x, d, block->first_row + i, sums[ROWS] == 0.0, sums);
             sums[ROWS] += 1.0;
+            if (s->gaps) {
+                count_missing(x, d, sums);
+            }
         }
     }
     return LK_OK;
@@ -102,7 +118,9 @@ static void survey_combine(void *state, double *left, const double *right)
         a[MINIMUM] = left[ROWS] > 0.0 ? fmin(a[MINIMUM], b[MINIMUM]) : b[MINIMUM];
         a[MAXIMUM] = left[ROWS] > 0.0 ? fmax(a[MAXIMUM], b[MAXIMUM]) : b[MAXIMUM];
     }
-    left[ROWS] += right[ROWS];
+    for (int i = ROWS; i < BAD_ROW; i++) {
+        left[i] += right[i];
+    }
 }
 
 static bool is_constant(const double *f)
@@ -126,11 +144,30 @@ static lk_status remark_column(lk_context *ctx, lk_model *model, const char *nam
     return status;
 }
 
+static lk_status remark_missing(lk_context *ctx, lk_model *model, const double *sums)
+{
+    char *text = NULL;
+    LKI_TRY(lki_format_text(ctx, &text, "%.0f values are missing, in %.0f of %.0f rows; the fit uses those there are", sums[MISSING],
+                            sums[INCOMPLETE], sums[ROWS]));
+    lk_status status = lki_model_remark(ctx, model, text);
+    lki_release(ctx, text);
+    if (status != LK_OK || !(sums[EMPTY] > 0.0)) {
+        return status;
+    }
+    LKI_TRY(lki_format_text(ctx, &text, "%.0f rows have no value at all and are left out", sums[EMPTY]));
+    status = lki_model_remark(ctx, model, text);
+    lki_release(ctx, text);
+    return status;
+}
+
 static lk_status survey_remarks(lk_context *ctx, const double *sums, const char *const *names, lk_model *model)
 {
     const double *features = sums + FEATURES;
     if (sums[ROWS] < 2.0) {
         return lki_model_remark(ctx, model, "there is only one row");
+    }
+    if (sums[MISSING] > 0.0) {
+        LKI_TRY(remark_missing(ctx, model, sums));
     }
     for (int64_t j = 0; j < model->d; j++) {
         const double *f = features + j * PER_FEATURE;
@@ -150,7 +187,7 @@ static lk_status survey_remarks(lk_context *ctx, const double *sums, const char 
 
 lk_status lki_survey(lk_context *ctx, const lki_dataset *dataset, const char *const *names, lk_model *model)
 {
-    survey s = {.dataset = dataset};
+    survey s = {.dataset = dataset, .gaps = model->method->gaps};
     double *sums = NULL;
     size_t length = FEATURES + PER_FEATURE * (size_t)dataset->d;
     lk_status status = LK_OK;

@@ -4,7 +4,7 @@
 
 #include "model/model_impl.h"
 
-/* Refuses missing and infinite values (the first in row order is named), and data without a row of positive weight; remarks
+/* Refuses infinite values, and missing ones unless the method takes them (the first in row order is named), and data without a row of positive weight; remarks
  * constant columns and columns that repeat another one in `model`. The dataset has no transform. */
 lk_status lki_survey(lk_context *ctx, const lki_dataset *dataset, const char *const *names, lk_model *model) LK_NODISCARD;
 /* sum_i w_i log |dz/dx| of a transform over an untransformed dataset. */

@@ -71,7 +71,12 @@ fit "folder in place of a file" 1 "folder" folder
 
 ### Values that no density can have.
 printf 'a,b\n1,2\nNaN,NaN\n3,5\n4,4\n5,9\n2,2\n7,1\n' >nan.csv
-fit "row of NaN" 1 "missing" nan.csv --components 1
+made=nan.lk
+expect "row of NaN" 0 "no value at all" "$likely" fit nan.csv --components 1 -o nan.lk
+rm -f nan.lk
+made=none
+printf 'a,b\n1,NA\n2,NA\n3,NA\n' >void.csv
+fit "column of NaN" 1 "column b" void.csv --types b=real --components 1
 printf 'a,b\n1,2\ninf,3\n3,5\n4,4\n' >inf.csv
 fit "infinity" 1 "inf.csv:3:1" inf.csv
 printf 'a,b\n1,2\n1e999,3\n3,5\n4,4\n' >huge.csv

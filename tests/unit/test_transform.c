@@ -75,7 +75,7 @@ static void test_domains(void **state)
         for (int j = 0; j < 3; j++) {
             assert_true(isnan(z[j]) == (isnan(cases[i].x[j]) || (j == bad && !zero)));
         }
-        assert_true(zero ? jacobian == inf : isnan(jacobian) == (bad >= 0 || isnan(cases[i].x[0])));
+        assert_true(zero ? jacobian == inf : isnan(jacobian) == (bad >= 0));
     }
     check_contains(lki_transform_domain(t, 0, -1.0), "above 0");
     check_contains(lki_transform_domain(t, 1, 1.0), "between 0 and 1");
