@@ -1,6 +1,7 @@
 /* The method gmm: a mixture of K Gaussians by maximum likelihood, with K and the covariance family chosen by a criterion. */
 #include "gmm.h"
 #include "model/survey.h"
+#include "hierarchical.h"
 #include "search.h"
 #include <math.h>
 #include <stdio.h>
@@ -8,6 +9,8 @@
 
 /* Rows on which starts are tried: at least so many, and so many for each component. */
 enum { SAMPLE_ROWS = 20000, SAMPLE_ROWS_A_COMPONENT = 500 };
+/* Up to so many rows, starts from hierarchical partitions join the default ones. */
+enum { TREES_JOIN_ROWS = 5000 };
 /* Share of rows that --criterion heldout keeps out. */
 #define HELD_OUT_SHARE 0.2
 
@@ -17,7 +20,8 @@ static const lk_parameter parameters[] = {
      "full,tied,diag,spherical,EII,VII,EEI,VEI,EVI,VVI,EEE,VEE,EVE,VVE,EEV,VEV,EVV,VVV,E,V,all", NULL,
      "covariance families to try: volume, shape, orientation Equal, Variable or I; full = VVV, tied = EEE, diag = VVI, spherical = VII; "
      "E, V for one feature; all tries each"},
-    {"init", LK_PARAMETER_CHOICE, "kmeans++", 0, 0, "kmeans++,random", NULL, "how EM is started"},
+    {"init", LK_PARAMETER_CHOICE, "kmeans++", 0, 0, "kmeans++,random,hierarchical", NULL,
+     "how EM is started; unless asked for, kmeans++ is joined by hierarchical up to 5000 rows"},
     {"restarts", LK_PARAMETER_INTEGER, "0", 0, 100000, NULL, "N", "number of starts; 0 = 20 up to 2000 rows, else 10"},
     {"max_iter", LK_PARAMETER_INTEGER, "1000", 0, 1e9, NULL, "N", "EM iterations at most"},
     {"tol", LK_PARAMETER_REAL, "1e-7", 0, 1, NULL, "X",
@@ -42,6 +46,7 @@ typedef struct fit_state {
     lki_em_data data, train, test; /* train and test only for the heldout criterion */
     lki_dataset train_rows, test_rows;
     lki_sample sample, train_sample;
+    struct lki_hierarchy *hierarchy, *train_hierarchy; /* NULL = no starts from trees */
     double test_log_jacobian; /* of the transform, summed over the test rows */
     lki_search search;
     double *prior_scale;
@@ -58,6 +63,7 @@ static lk_status read_options(fit_state *f)
     const lki_values *v = f->task->values;
     const double d = (double)f->task->data->d;
     f->search.random = strcmp(lki_value_text(v, "init"), "random") == 0;
+    f->search.trees_only = strcmp(lki_value_text(v, "init"), "hierarchical") == 0;
     f->search.restarts = lki_value_integer(v, "restarts");
     f->search.seed = f->task->seed;
     f->search.em.tol = lki_value_real(v, "tol");
@@ -210,6 +216,7 @@ static lk_status held_out(fit_state *f, double *out)
     lki_em_result result;
     int64_t distinct;
     LKI_TRY(set_prior(f, &f->train, f->search.K));
+    f->search.hierarchy = f->train_hierarchy;
     lk_status status = lki_search_run(f->ctx, &f->train, &f->train_sample, &f->search, &m, &result, &distinct);
     if (status == LK_ERROR_DATA && distinct < f->search.K) {
         lki_begin(f->ctx);
@@ -240,6 +247,7 @@ static lk_status fit_one(fit_state *f, int64_t K, const lki_covariance *covarian
     int64_t distinct;
     f->search.K = K;
     f->search.covariance = covariance;
+    f->search.hierarchy = f->hierarchy;
     LKI_TRY(set_prior(f, &f->data, K));
     lk_status status = lki_search_run(f->ctx, &f->data, &f->sample, &f->search, &r.mixture, &r.result, &distinct);
     if (status == LK_ERROR_DATA && distinct < K && !only) {
@@ -260,6 +268,19 @@ static lk_status fit_one(fit_state *f, int64_t K, const lki_covariance *covarian
 
 /* ---- the search over K and families, or one run from a start ---- */
 
+/* The trees of a sample where starts from them are asked for or join the default ones. */
+static lk_status grow_trees(fit_state *f, const lki_sample *sample, int64_t most_components, struct lki_hierarchy **out)
+{
+    const lki_values *v = f->task->values;
+    const int join = !lki_value_is_set(v, "init") && f->search.restarts == 0 && f->search.em.tol > 0.0 &&
+                     f->data.positive <= (double)TREES_JOIN_ROWS;
+    if (most_components > 1 && (join || f->search.trees_only)) {
+        const double *white = sample->white.table == NULL ? NULL : sample->white.values;
+        return lki_hierarchy_new(f->ctx, sample->plain.values, white, sample->plain.rows.rows, f->task->data->d, f->search.seed, out);
+    }
+    return LK_OK;
+}
+
 static lk_status prepare(fit_state *f, int common_scale, int64_t most_components)
 {
     const lki_fit_task *task = f->task;
@@ -269,6 +290,7 @@ static lk_status prepare(fit_state *f, int common_scale, int64_t most_components
         to_common_scale(&f->data);
     }
     LKI_TRY(lki_sample_new(f->ctx, &f->data, rows, f->search.seed, &f->sample));
+    LKI_TRY(grow_trees(f, &f->sample, most_components, &f->hierarchy));
     if (strcmp(f->criterion, "heldout") != 0) {
         return LK_OK;
     }
@@ -289,11 +311,15 @@ static lk_status prepare(fit_state *f, int common_scale, int64_t most_components
     if (common_scale) {
         to_common_scale(&f->train);
     }
-    return lki_sample_new(f->ctx, &f->train, rows, f->search.seed, &f->train_sample);
+    LKI_TRY(lki_sample_new(f->ctx, &f->train, rows, f->search.seed, &f->train_sample));
+    return grow_trees(f, &f->train_sample, most_components, &f->train_hierarchy);
 }
 
 static void release(fit_state *f)
 {
+    lki_hierarchy_free(f->ctx, f->hierarchy);
+    lki_hierarchy_free(f->ctx, f->train_hierarchy);
+    f->hierarchy = f->train_hierarchy = NULL;
     lki_sample_free(f->ctx, &f->sample);
     lki_sample_free(f->ctx, &f->train_sample);
     lki_em_data_free(f->ctx, &f->data);

@@ -1,6 +1,7 @@
 /* The search over starts: many short runs on a sample of the rows, the best of them finished on all rows. */
 #include "search.h"
 #include "centres.h"
+#include "hierarchical.h"
 #include <math.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ enum { RANDOM_EVERY = 5 };
 typedef struct workspace {
     double *centres; /* K x d */
     int32_t *labels; /* one a row of the sample */
+    int32_t *links;  /* the same, for cutting trees */
 } workspace;
 
 typedef struct candidate {
@@ -29,10 +31,19 @@ static int better(const lki_em_result *a, const lki_em_result *b)
     return a->objective > b->objective;
 }
 
+/* Trees that can be cut into K groups of two rows or more on average. */
+static int trees_of(const lki_search *s)
+{
+    return s->hierarchy != NULL && s->K > 1 && 2 * s->K <= s->hierarchy->rows ? s->hierarchy->trees : 0;
+}
+
 static int64_t restarts_of(const lki_search *s, const lki_em_data *data)
 {
     if (s->K == 1) {
         return 1;
+    }
+    if (s->trees_only && trees_of(s) > 0) {
+        return s->em.tol == 0.0 ? 1 : s->restarts > 0 && s->restarts < trees_of(s) ? s->restarts : trees_of(s);
     }
     if (s->restarts > 0) {
         return s->restarts;
@@ -88,6 +99,16 @@ static lk_status kmeans_start(lk_context *ctx, const lki_sample *sample, const l
     return lki_em_from_partition(ctx, &sample->plain.data, sample->plain.values, work->labels, rows, &s->em.prior, m);
 }
 
+/* The M-step from a tree's partition of the rows that it joins. */
+static lk_status tree_start(lk_context *ctx, const lki_sample *sample, const lki_search *s, int tree, workspace *work, lki_mixture *m)
+{
+    const struct lki_hierarchy *h = s->hierarchy;
+    lki_em_data data = sample->plain.data;
+    data.total = h->total;
+    lki_hierarchy_cut(h, tree, s->K, work->links, work->labels);
+    return lki_em_from_partition(ctx, &data, h->values, work->labels, h->rows, &s->em.prior, m);
+}
+
 /* Keeps the best `most` candidates, best first. */
 static void keep(candidate *list, int64_t *count, int64_t most, candidate *fresh)
 {
@@ -108,14 +129,17 @@ static void keep(candidate *list, int64_t *count, int64_t most, candidate *fresh
     (*count)++;
 }
 
+/* Start `number`, or with tree >= 0 the one from that tree. */
 static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *s, int64_t number,
-                           workspace *work, candidate *out, int64_t *distinct)
+                           int tree, workspace *work, candidate *out, int64_t *distinct)
 {
     lki_stream stream = lki_stream_new(s->seed, LKI_STREAM_START, ((uint64_t)1 << 40) + (uint64_t)number);
     lki_em_options em = s->em;
     LKI_TRY(lki_mixture_new(ctx, s->K, data->d, s->covariance, &out->mixture));
     lk_status status;
-    if (s->K > 1 && (s->random || number % RANDOM_EVERY == RANDOM_EVERY - 1)) {
+    if (tree >= 0) {
+        status = tree_start(ctx, sample, s, tree, work, out->mixture);
+    } else if (s->K > 1 && (s->random || number % RANDOM_EVERY == RANDOM_EVERY - 1)) {
         status = random_start(sample, s, &stream, out->mixture);
     } else {
         status = kmeans_start(ctx, sample, s, number, &stream, work, out->mixture, distinct);
@@ -136,20 +160,64 @@ static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_s
     return status;
 }
 
+/* The rest of a run that was cut short, on all rows. */
+static lk_status finish(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *s, candidate *c)
+{
+    const int64_t before = sample->whole ? c->result.iterations : 0; /* a short run on all rows counts */
+    lki_em_options em = s->em;
+    em.max_iter -= before;
+    LKI_TRY(lki_em_run(ctx, data, &em, c->mixture, &c->result));
+    c->result.iterations += before;
+    return LK_OK;
+}
+
+/* The best start from a tree, run to the end; replaces the one in `best` where that has less by more than the tolerance of both. */
+static lk_status try_trees(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *s, workspace *work,
+                           candidate *best, int64_t *distinct)
+{
+    candidate top = {NULL, {0}};
+    lk_status status = LK_OK;
+    for (int tree = 0; tree < trees_of(s); tree++) {
+        candidate fresh = {NULL, {0}};
+        LKI_GOTO(status, done, start_one(ctx, data, sample, s, 0, tree, work, &fresh, distinct));
+        if (top.mixture == NULL || better(&fresh.result, &top.result)) {
+            lki_mixture_free(top.mixture);
+            top = fresh;
+        } else {
+            lki_mixture_free(fresh.mixture);
+        }
+    }
+    if (top.mixture != NULL) {
+        LKI_GOTO(status, done, finish(ctx, data, sample, s, &top));
+        lki_em_result less = top.result;
+        less.objective -= 2.0 * s->em.tol * (1.0 + fabs(less.objective));
+        if (better(&less, &best->result)) {
+            lki_mixture_free(best->mixture);
+            *best = top;
+            top.mixture = NULL;
+        }
+    }
+done:
+    lki_mixture_free(top.mixture);
+    return status;
+}
+
 lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *s,
                          lki_mixture **out, lki_em_result *result, int64_t *distinct)
 {
     const int64_t restarts = restarts_of(s, data);
-    const int64_t finishers = s->em.tol == 0.0 || !sample->whole ? 1 : (restarts + 3) / 4;
+    const int only_trees = s->trees_only && trees_of(s) > 0;
+    const int64_t finishers = s->em.tol == 0.0 || !sample->whole ? 1 : only_trees ? restarts : (restarts + 3) / 4;
     candidate *list = NULL;
-    workspace work = {NULL, NULL};
+    workspace work = {NULL, NULL, NULL};
     int64_t count = 0;
     lk_status status = LK_OK;
     *distinct = s->K;
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)finishers + 1, sizeof *list, &list));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)s->K, (size_t)data->d * sizeof(double), &work.centres));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)sample->plain.rows.rows, sizeof(int32_t), &work.labels));
-    if (s->random && s->K > 1) { /* random rows do not show how many of them differ */
+    LKI_GOTO(status, done, lki_allocate(ctx, trees_of(s) > 0 ? (size_t)s->hierarchy->rows : 0, sizeof(int32_t), &work.links));
+    if ((s->random || only_trees) && s->K > 1) { /* random rows and trees do not show how many rows differ */
         lki_stream stream = lki_stream_new(s->seed, LKI_STREAM_START, ((uint64_t)1 << 40) - 1);
         LKI_GOTO(status, done, lki_centres_seed(ctx, sample->plain.values, sample->plain.rows.rows, data->d, s->K, &stream,
                                                 work.centres, distinct));
@@ -157,7 +225,7 @@ lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sam
     for (int64_t i = 0; i < restarts; i++) {
         candidate fresh = {NULL, {0}};
         if (*distinct >= s->K) {
-            LKI_GOTO(status, done, start_one(ctx, data, sample, s, i, &work, &fresh, distinct));
+            LKI_GOTO(status, done, start_one(ctx, data, sample, s, i, only_trees ? (int)i : -1, &work, &fresh, distinct));
         }
         if (*distinct < s->K) {
             lki_mixture_free(fresh.mixture);
@@ -168,15 +236,14 @@ lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sam
         keep(list, &count, finishers, &fresh);
     }
     for (int64_t i = 0; s->em.tol > 0.0 && i < count; i++) {
-        const int64_t before = sample->whole ? list[i].result.iterations : 0; /* a short run on all rows counts */
-        lki_em_options em = s->em;
-        em.max_iter -= before;
-        LKI_GOTO(status, done, lki_em_run(ctx, data, &em, list[i].mixture, &list[i].result));
-        list[i].result.iterations += before;
+        LKI_GOTO(status, done, finish(ctx, data, sample, s, &list[i]));
     }
     int64_t best = 0;
     for (int64_t i = 1; i < count; i++) {
         best = better(&list[i].result, &list[best].result) ? i : best;
+    }
+    if (!only_trees && s->em.tol > 0.0) {
+        LKI_GOTO(status, done, try_trees(ctx, data, sample, s, &work, &list[best], distinct));
     }
     *out = list[best].mixture;
     *result = list[best].result;
@@ -188,5 +255,6 @@ done:
     lki_release(ctx, list);
     lki_release(ctx, work.centres);
     lki_release(ctx, work.labels);
+    lki_release(ctx, work.links);
     return status;
 }

@@ -28,7 +28,9 @@ typedef struct lki_search {
     int64_t K;
     const lki_covariance *covariance;
     int random;        /* start from random rows instead of k-means++ */
-    int64_t restarts;  /* 0 = by the number of rows */
+    const struct lki_hierarchy *hierarchy; /* partitions to start from beside the others; NULL = none */
+    int trees_only;    /* start from these partitions alone */
+    int64_t restarts;  /* 0 = by the number of rows; of partitions, each tree */
     uint64_t seed;
     lki_em_options em;
 } lki_search;

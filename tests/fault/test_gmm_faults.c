@@ -131,6 +131,8 @@ static void fit_memory(void **state)
         "components=1..3;restarts=1;tol=1e-2;covariance=full,tied,diag,spherical",
         "components=1..2;restarts=2;tol=1e-2;criterion=heldout;prior=normal_wishart",
         "components=3;restarts=1;tol=0;max_iter=2;init=random",
+        "components=2;tol=1e-1;max_iter=3;init=hierarchical;covariance=VEI,EVI,VEE,EVE,VVE,EEV,VEV,EVV,EII,EEI",
+        "components=3;tol=1e-1;max_iter=2;covariance=full",
     };
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         const job plain = {.table = table, .settings = settings[i]}, weights = {.table = with, .settings = settings[i], .weight = "x3"};
