@@ -10,7 +10,7 @@
 /* Rows on which starts are tried: at least so many, and so many for each component. */
 enum { SAMPLE_ROWS = 20000, SAMPLE_ROWS_A_COMPONENT = 500 };
 /* Up to so many rows, starts from hierarchical partitions join the default ones. */
-enum { TREES_JOIN_ROWS = 5000 };
+enum { TREES_JOIN_ROWS = 2000 };
 /* Share of rows that --criterion heldout keeps out. */
 #define HELD_OUT_SHARE 0.2
 
@@ -21,7 +21,7 @@ static const lk_parameter parameters[] = {
      "covariance families to try: volume, shape, orientation Equal, Variable or I; full = VVV, tied = EEE, diag = VVI, spherical = VII; "
      "E, V for one feature; all tries each"},
     {"init", LK_PARAMETER_CHOICE, "kmeans++", 0, 0, "kmeans++,random,hierarchical", NULL,
-     "how EM is started; unless asked for, kmeans++ is joined by hierarchical up to 5000 rows"},
+     "how EM is started; unless asked for, kmeans++ is joined by hierarchical up to 2000 rows"},
     {"restarts", LK_PARAMETER_INTEGER, "0", 0, 100000, NULL, "N", "number of starts; 0 = 20 up to 2000 rows, else 10"},
     {"max_iter", LK_PARAMETER_INTEGER, "1000", 0, 1e9, NULL, "N", "EM iterations at most"},
     {"tol", LK_PARAMETER_REAL, "1e-7", 0, 1, NULL, "X",
