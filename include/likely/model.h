@@ -50,7 +50,8 @@ LK_API LK_NODISCARD lk_status lk_model_fit(lk_context *context, const char *meth
  * @param context a context.
  * @param method a method's name; NULL = the first of the registry.
  * @param json the parameters; for gmm an object with weights (K), means (K x d) and covariances (K x d x d, or K x d
- * for diag, K for spherical, d x d for tied), optionally columns (d names) and covariance (the type's name).
+ * for diag, K for spherical, d x d for tied), optionally columns (d names) and covariance (the family's name or its three letters,
+ * such as VEV, laid out as the one of these forms that it belongs to).
  * @param settings as in lk_fit_options; may be NULL.
  * @param out receives the model; free it by lk_model_free().
  * Errors: LK_ERROR_FORMAT (the offending key), LK_ERROR_DATA (not positive definite: which component), LK_ERROR_MEMORY.
