@@ -157,7 +157,7 @@ lk_status lki_centres_refine(lk_context *ctx, const lki_em_data *data, const dou
         const int64_t from = lki_random_below(stream, K), to = lki_random_below(stream, rows);
         memcpy(trial_centres, centres, bytes);
         memcpy(trial_centres + from * d, values + to * (d + 1), (size_t)d * sizeof(double));
-        LKI_GOTO(status, done, lloyd(ctx, l, 4, trial_centres, &trial_inertia, sizes));
+        LKI_GOTO(status, done, lloyd(ctx, l, 2, trial_centres, &trial_inertia, sizes));
         if (trial_inertia < *inertia) {
             LKI_GOTO(status, done, lloyd(ctx, l, most, trial_centres, inertia, sizes));
             memcpy(centres, trial_centres, bytes);
