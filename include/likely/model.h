@@ -134,20 +134,23 @@ LK_API LK_NODISCARD lk_status lk_model_columns(lk_context *context, const lk_mod
 /** Log density of rows, in nats and the data's units. A row's value is the same bits alone or among others.
  * @param context a context.
  * @param model a model.
- * @param x rows x d, row-major; a NaN makes the row's value NaN, so does no other row's.
+ * @param x rows x d, row-major. NaN is a missing value: where the model offers marginals, such a row's value is the log
+ * density of the values that are there (0 where none is), otherwise NaN.
  * @param rows at least 0.
  * @param out receives rows values; -inf outside the support.
  * Errors: LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
- * Cost: gmm: rows x K x d^2 / 2 multiply-adds (full). */
+ * Cost: gmm: rows x K x d^2 / 2 multiply-adds (full); a marginal for each pattern of missing values. */
 LK_API LK_NODISCARD lk_status lk_model_log_density(lk_context *context, const lk_model *model, const double *x,
                                                    int64_t rows, double *out);
 
 /** Gradient of the log density with respect to the row.
  * @param context a context.
  * @param model a model.
- * @param x rows x d, row-major.
+ * @param x rows x d, row-major; NaN is a missing value.
  * @param rows at least 0.
- * @param out receives rows x d values, row-major, in nats a unit of each column.
+ * @param out receives rows x d values, row-major, in nats a unit of each column. Of an incomplete row, the gradient of the log
+ * density of the values that are there, and NaN for the others; NaN throughout where the model has no marginals or its
+ * score is derived.
  * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
  * Cost: about twice the log density's; 18 d times where it is derived by differences (52 d without a sampler). */
 LK_API LK_NODISCARD lk_status lk_model_score(lk_context *context, const lk_model *model, const double *x,
@@ -168,9 +171,10 @@ LK_API LK_NODISCARD lk_status lk_model_sample(lk_context *context, const lk_mode
 /** Posterior probabilities of the groups given each row.
  * @param context a context.
  * @param model a model with lk_model_groups() > 0.
- * @param x rows x d, row-major.
+ * @param x rows x d, row-major; NaN is a missing value.
  * @param rows at least 0.
- * @param out receives rows x K values, row-major; each row sums to 1.
+ * @param out receives rows x K values, row-major; each row sums to 1. Of an incomplete row, the probabilities given the values
+ * that are there; NaN where the model has no marginals.
  * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
  * Cost: as the log density. */
 LK_API LK_NODISCARD lk_status lk_model_responsibilities(lk_context *context, const lk_model *model, const double *x,
@@ -198,6 +202,63 @@ LK_API LK_NODISCARD lk_status lk_model_cdf(lk_context *context, const lk_model *
  * Cost: one factorization a component. */
 LK_API LK_NODISCARD lk_status lk_model_marginal(lk_context *context, const lk_model *model, const int64_t *features,
                                                 int64_t count, lk_model **out);
+
+/** The distribution of the other features given values of some, as a model of its own.
+ * @param context a context.
+ * @param model a model.
+ * @param features 0-based positions of the given features, distinct.
+ * @param values their values, in the data's units.
+ * @param count 1..d-1.
+ * @param out receives the model, over the other features in their order; free it by lk_model_free().
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT (a value that is missing, infinite or outside the support, with its feature),
+ * LK_ERROR_MEMORY.
+ * Cost: gmm: one factorization a component. */
+LK_API LK_NODISCARD lk_status lk_model_condition(lk_context *context, const lk_model *model, const int64_t *features,
+                                                 const double *values, int64_t count, lk_model **out);
+
+/** Mean, standard deviation and quantiles of features given the others, row by row. Values of the targets themselves are not
+ * looked at; each target is predicted by itself, from the values of a row that are there and are no targets.
+ * @param context a context.
+ * @param model a model that offers condition.
+ * @param x rows x d, row-major; NaN is a missing value.
+ * @param rows at least 0.
+ * @param targets 0-based positions of the features to predict, distinct.
+ * @param target_count 1..d.
+ * @param levels probabilities within (0, 1) of the quantiles; NULL if there are none.
+ * @param level_count how many of them.
+ * @param out receives rows x target_count x (2 + level_count) values: mean, standard deviation, then the quantiles; NaN for a
+ * row with a value that is infinite or outside the support. A mean that does not exist is infinite.
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: gmm: rows x K x d^2 / 2 multiply-adds; a factorization a component for each pattern of missing values. */
+LK_API LK_NODISCARD lk_status lk_model_predict(lk_context *context, const lk_model *model, const double *x, int64_t rows,
+                                               const int64_t *targets, int64_t target_count, const double *levels,
+                                               int64_t level_count, double *out);
+
+/** Fills missing values by their conditional means given the other values of the row.
+ * @param context a context.
+ * @param model a model that offers condition.
+ * @param x rows x d, row-major; NaN is a missing value.
+ * @param rows at least 0.
+ * @param mean receives rows x d values: what is there unchanged, what is missing by its conditional mean; may be x itself.
+ * @param sd receives rows x d conditional standard deviations, 0 for what is there; may be NULL.
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: as lk_model_predict(). */
+LK_API LK_NODISCARD lk_status lk_model_impute(lk_context *context, const lk_model *model, const double *x, int64_t rows,
+                                              double *mean, double *sd);
+
+/** Fills missing values by draws from their joint conditional distribution given the other values of the row.
+ * @param context a context.
+ * @param model a model that offers condition.
+ * @param x rows x d, row-major; NaN is a missing value.
+ * @param rows at least 0.
+ * @param seed non-negative. The draws of a row depend on the seed and the row's number alone.
+ * @param first_row the number of the first row, from 0: a long table may be filled in pieces.
+ * @param draws how many of each row, at least 1; draw i is the same however many there are.
+ * @param out receives rows x draws x d values.
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: as lk_model_predict(), and draws x d^2 / 2 multiply-adds a row. */
+LK_API LK_NODISCARD lk_status lk_model_impute_draws(lk_context *context, const lk_model *model, const double *x, int64_t rows,
+                                                    int64_t seed, int64_t first_row, int64_t draws, double *out);
 
 /** How well a model predicts rows. Set `size` to sizeof(lk_evaluation) before the call. */
 typedef struct lk_evaluation {

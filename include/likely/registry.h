@@ -37,7 +37,8 @@ typedef struct lk_parameter {
     X(LK_OPERATION_SAMPLE, 4u, "sample")                                                         \
     X(LK_OPERATION_RESPONSIBILITIES, 8u, "responsibilities")                                     \
     X(LK_OPERATION_MARGINAL, 16u, "marginal")                                                    \
-    X(LK_OPERATION_CDF, 32u, "cdf")
+    X(LK_OPERATION_CDF, 32u, "cdf")                                                              \
+    X(LK_OPERATION_CONDITION, 64u, "condition")
 
 /** One operation of a model. */
 typedef enum lk_operation {

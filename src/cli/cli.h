@@ -74,6 +74,7 @@ struct cli_command {
     const char *operands[CLI_OPERANDS_MAX];
     int operand_count;
     lk_context *context;
+    void *state; /* the verb's own */
 };
 
 /* Verbs, in the order of the help; main.c holds the list. */
@@ -137,12 +138,35 @@ const char *cli_count(double value, char *buffer, size_t size);    /* whole numb
 /* deliver.c: a text to standard output or, whole or not at all, to a file. */
 int cli_deliver(cli_command *command, const char *text);
 bool cli_same_file(const char *a, const char *b);
+int cli_check_model_output(const cli_command *command); /* CLI_USAGE where a model and --json both want standard output */
+int cli_deliver_model(cli_command *command, const lk_model *model, const char *output); /* saves it and tells about it */
 
-/* rows.c: streams rows through a model. `apply` fills rows x extra values from rows x d features. */
+/* given.c: features of a model as they are named on the command line, by name or position. */
+typedef struct cli_features {
+    int64_t *positions; /* 0-based, distinct */
+    double *values;     /* of "name=value"; NULL for plain names */
+    int64_t count;
+} cli_features;
+int cli_features_parse(const cli_command *command, const lk_model *model, const char *option, bool values, cli_features *out);
+void cli_features_free(cli_features *features);
+
+/* rows.c: streams rows through a model. `apply` fills rows x extra values from rows x d features. With `partial`, features that the
+ * data lack are NaN. */
 typedef lk_status (*cli_apply)(cli_command *command, const lk_model *model, const double *x, int64_t rows,
                                double *out);
-int cli_stream(cli_command *command, const lk_model *model, const char *data, const lk_column *extra,
-               int64_t extra_count, cli_apply apply);
+typedef struct cli_row_stream {
+    const lk_model *model;
+    const char *data;
+    const lk_column *extra;
+    int64_t extra_count;
+    cli_apply apply;
+    const bool *partial; /* d flags: which features the data may lack; NULL = none. That one is lacking is said */
+    const bool *unused;  /* d flags: which features are never looked at; NULL = none */
+} cli_row_stream;
+int cli_stream(cli_command *command, const cli_row_stream *stream);
+/* The columns of a model's features, -1 where there is none and `partial` allows it. */
+int cli_find_columns(const cli_command *command, const lk_model *model, const lk_table *head, const bool *partial,
+                     const bool *unused, int64_t *out);
 const char *cli_output_format(const cli_command *command);
 
 /* summary.c: what a fit tells, from the JSON of lk_model_info(). */

@@ -1,8 +1,9 @@
-/* Hands a finished text to standard output or, whole or not at all, to a file. */
+/* Hands a finished text or model to standard output or, whole or not at all, to a file. */
 #include "cli/cli.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -82,4 +83,50 @@ int cli_deliver(cli_command *command, const char *text)
         return CLI_DONE;
     }
     return deliver_file(path, text);
+}
+
+int cli_check_model_output(const cli_command *command)
+{
+    if (cli_given(command, "output") && strcmp(cli_text(command, "output"), "-") == 0 && cli_flag(command, "json")) {
+        return cli_usage_error(command, "--json and the model cannot both go to standard output: give --output FILE");
+    }
+    return CLI_DONE;
+}
+
+/* The model is in its file: tell about it. Standard output may be taken by the model itself. */
+static int tell(cli_command *command, const lk_model *model, const char *output)
+{
+    char *text = NULL;
+    lk_status status = lk_model_info(command->context, model, &text);
+    if (status != LK_OK) {
+        return cli_fail(command, status);
+    }
+    json_t *info = json_loads(text, 0, NULL);
+    bool to_stdout = strcmp(output, "-") == 0;
+    if (cli_flag(command, "json")) {
+        printf("%s\n", text);
+    } else if (!cli_flag(command, "quiet")) {
+        cli_progress_clear();
+        cli_print_summary(to_stdout ? stderr : stdout, info, false);
+        if (!to_stdout) {
+            fputs("written to ", stdout);
+            cli_print_clean(stdout, output);
+            fputc('\n', stdout);
+        }
+    }
+    int code = CLI_DONE;
+    if (!lk_model_trusted(model)) {
+        fflush(stdout);
+        cli_print_doubts(info);
+        code = CLI_DOUBTFUL;
+    }
+    json_decref(info);
+    lk_free(command->context, text);
+    return code;
+}
+
+int cli_deliver_model(cli_command *command, const lk_model *model, const char *output)
+{
+    lk_status status = cli_interrupted() ? LK_ERROR_CANCELLED : lk_model_save(command->context, model, output);
+    return status == LK_OK ? tell(command, model, output) : cli_fail(command, status);
 }

@@ -1,6 +1,7 @@
 /* likely cluster: the most probable group of each row. */
 #include "cli/cli.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static const lk_parameter options[] = {
@@ -30,7 +31,7 @@ static lk_status apply(cli_command *command, const lk_model *model, const double
         for (int64_t k = 1; k < groups; k++) {
             best = row[k] > row[best] ? k : best;
         }
-        result[0] = (double)best;
+        result[0] = isnan(row[0]) ? (double)NAN : (double)best;
         for (int64_t k = 0; all && k < groups; k++) {
             result[1 + k] = row[k];
         }
@@ -54,7 +55,8 @@ static int stream(cli_command *command, const lk_model *model, int64_t groups)
         snprintf(names[k], sizeof names[k], "p%lld", (long long)(k - 1));
         columns[k] = (lk_column){.name = names[k], .type = LK_TYPE_REAL};
     }
-    int code = cli_stream(command, model, command->operands[1], columns, count, apply);
+    int code = cli_stream(command, &(cli_row_stream){.model = model, .data = command->operands[1], .extra = columns,
+                                                     .extra_count = count, .apply = apply});
     free(columns);
     free(names);
     return code;
@@ -81,8 +83,9 @@ const cli_verb cli_verb_cluster = {
     .summary = "most probable group of each row",
     .operands = "MODEL DATA",
     .description = "Writes one column, cluster: the group with the largest posterior probability given the row, counted "
-                   "from 0 in the order of 'likely info'; the lower number where two tie. DATA is streamed. A row with a "
-                   "missing value gets an empty result.",
+                   "from 0 in the order of 'likely info'; the lower number where two tie. DATA is streamed. A row with "
+                   "missing values is grouped by those that are there, where the model has marginals; else its result is "
+                   "empty.",
     .operands_min = 2,
     .operands_max = 2,
     .groups = CLI_ROWS | CLI_READING | CLI_ID | CLI_KEEP,

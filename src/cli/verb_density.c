@@ -1,9 +1,11 @@
 /* likely density: the log density of each row. */
 #include "cli/cli.h"
 
+#include <math.h>
+
 static const lk_parameter options[] = {
     {"per_dim", LK_PARAMETER_FLAG, NULL, 0, 0, NULL, NULL,
-     "divide by the number of features: column log_density_per_dim, nats a dimension"},
+     "divide by the number of values in the row: column log_density_per_dim, nats a dimension"},
 };
 
 static const cli_example examples[] = {
@@ -17,8 +19,13 @@ static lk_status apply(cli_command *command, const lk_model *model, const double
 {
     lk_status status = lk_model_log_density(command->context, model, x, rows, out);
     if (status == LK_OK && cli_flag(command, "per_dim")) {
+        int64_t d = lk_model_dimension(model);
         for (int64_t i = 0; i < rows; i++) {
-            out[i] /= (double)lk_model_dimension(model);
+            int64_t known = 0;
+            for (int64_t j = 0; j < d; j++) {
+                known += isnan(x[i * d + j]) ? 0 : 1;
+            }
+            out[i] = known > 0 ? out[i] / (double)known : (double)NAN;
         }
     }
     return status;
@@ -33,7 +40,8 @@ static int run(cli_command *command)
     }
     lk_column column = {.name = cli_flag(command, "per_dim") ? "log_density_per_dim" : "log_density",
                         .type = LK_TYPE_REAL};
-    int code = cli_stream(command, model, command->operands[1], &column, 1, apply);
+    int code = cli_stream(command, &(cli_row_stream){.model = model, .data = command->operands[1], .extra = &column,
+                                                     .extra_count = 1, .apply = apply});
     lk_model_free(model);
     return code;
 }
@@ -45,7 +53,9 @@ const cli_verb cli_verb_density = {
     .operands = "MODEL DATA",
     .description = "Writes one column, log_density: log p(x) in nats and in the units of the data, -inf outside the "
                    "support. The columns of DATA are found by their names, or by their order where DATA has no names. "
-                   "DATA is streamed: memory does not grow with it. A row with a missing value gets an empty result.",
+                   "DATA is streamed: memory does not grow with it.\n\n"
+                   "A row with missing values gets the log density of the values that are there (0 where none is), where "
+                   "the model has marginals; else its result is empty.",
     .operands_min = 2,
     .operands_max = 2,
     .groups = CLI_ROWS | CLI_READING | CLI_ID | CLI_KEEP,

@@ -32,12 +32,17 @@ static const cli_example examples[] = {
 /* DATA's name without folders and without extensions of a format, with .lk: in the current directory. */
 static char *default_output(const char *data)
 {
-    static const char *const endings[] = {".gz", ".zst", ".csv", ".tsv", ".txt", ".npy", ".json", ".dat", ".data"};
+    static const char *const endings[] = {".gz", ".zst", ".csv", ".tsv", ".txt", ".npy", ".npz", ".idx",
+                                          ".json", ".dat", ".data"};
     const char *slash = strrchr(data, '/');
     char *name = NULL;
     char *base = strdup(slash == NULL ? data : slash + 1);
     if (base == NULL) {
         return NULL;
+    }
+    char *member = strstr(base, ".npz:");
+    if (member != NULL) {
+        member[4] = '\0'; /* an array of an NPZ */
     }
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         size_t length = strlen(base), ending = strlen(endings[i]);
@@ -156,38 +161,6 @@ static int learn(cli_command *command, const lk_setting *settings, lk_model **mo
     return code;
 }
 
-/* The model is in its file: tell about it. Standard output may be taken by the model itself. */
-static int tell(cli_command *command, const lk_model *model, const char *output)
-{
-    char *text = NULL;
-    lk_status status = lk_model_info(command->context, model, &text);
-    if (status != LK_OK) {
-        return cli_fail(command, status);
-    }
-    json_t *info = json_loads(text, 0, NULL);
-    bool to_stdout = strcmp(output, "-") == 0;
-    if (cli_flag(command, "json")) {
-        printf("%s\n", text);
-    } else if (!cli_flag(command, "quiet")) {
-        cli_progress_clear();
-        cli_print_summary(to_stdout ? stderr : stdout, info, false);
-        if (!to_stdout) {
-            fputs("written to ", stdout);
-            cli_print_clean(stdout, output);
-            fputc('\n', stdout);
-        }
-    }
-    int code = CLI_DONE;
-    if (!lk_model_trusted(model)) {
-        fflush(stdout);
-        cli_print_doubts(info);
-        code = CLI_DOUBTFUL;
-    }
-    json_decref(info);
-    lk_free(command->context, text);
-    return code;
-}
-
 static int check(const cli_command *command, const char *source)
 {
     bool built = cli_given(command, "params");
@@ -214,10 +187,7 @@ static int check(const cli_command *command, const char *source)
     if (strcmp(source, "-") == 0 && !cli_given(command, "output")) {
         return cli_usage_error(command, "standard input has no name to call the model by: give --output FILE");
     }
-    if (cli_given(command, "output") && strcmp(cli_text(command, "output"), "-") == 0 && cli_flag(command, "json")) {
-        return cli_usage_error(command, "--json and the model cannot both go to standard output: give --output FILE");
-    }
-    return CLI_DONE;
+    return cli_check_model_output(command);
 }
 
 static int run(cli_command *command)
@@ -240,8 +210,7 @@ static int run(cli_command *command)
         code = cli_given(command, "params") ? build(command, settings, &model) : learn(command, settings, &model);
     }
     if (code == CLI_DONE) {
-        lk_status status = cli_interrupted() ? LK_ERROR_CANCELLED : lk_model_save(command->context, model, output);
-        code = status == LK_OK ? tell(command, model, output) : cli_fail(command, status);
+        code = cli_deliver_model(command, model, output);
     }
     lk_model_free(model);
     free(output);

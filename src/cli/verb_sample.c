@@ -5,23 +5,47 @@
 
 static const lk_parameter options[] = {
     {"rows", LK_PARAMETER_INTEGER, "100", 0, 9007199254740991.0, NULL, NULL, "how many rows to draw"},
+    {"given", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "LIST",
+     "draw the other features given these values, as in x=1.5,y=2; the given columns repeat them"},
 };
 
 static const cli_example examples[] = {
     {"likely sample faithful.lk -n 1000 -o new.csv", "a thousand new rows"},
     {"likely sample faithful.lk -n 5 --seed 7", "the same five rows every time"},
+    {"likely sample faithful.lk -n 5 --given eruptions=2", "waiting times after an eruption of two minutes"},
     {NULL, NULL},
 };
 
 /* Draws in pieces of at most some MB; row i is the same draw whatever the pieces. */
-static int draw(cli_command *command, const lk_model *model, lk_writer *writer)
+typedef struct drawing {
+    const lk_model *model;     /* what is drawn from */
+    const cli_features *given; /* columns that stand beside the draws, count 0 = none */
+    int64_t columns;
+    double *rows;              /* piece x columns */
+} drawing;
+
+/* Puts the draws of the free features, rows x free at the start of g->rows, between the given values; from the last on, in place. */
+static void spread(const drawing *g, int64_t rows)
 {
-    int64_t rows = cli_integer(command, "rows"), d = lk_model_dimension(model);
-    int64_t piece = 1 + (int64_t)(1 << 20) / d;
+    int64_t free_count = g->columns - g->given->count;
+    for (int64_t i = rows - 1; i >= 0 && g->given->count > 0; i--) {
+        for (int64_t j = g->columns - 1, from = free_count - 1; j >= 0; j--) {
+            int64_t k = 0;
+            while (k < g->given->count && g->given->positions[k] != j) {
+                k++;
+            }
+            g->rows[i * g->columns + j] = k < g->given->count ? g->given->values[k] : g->rows[i * free_count + from--];
+        }
+    }
+}
+
+static int draw(cli_command *command, drawing *g, lk_writer *writer)
+{
+    int64_t rows = cli_integer(command, "rows"), piece = 1 + (int64_t)(1 << 20) / g->columns;
     piece = piece < rows ? piece : rows;
     lk_status status = LK_OK;
-    double *values = malloc((size_t)(piece * d) * sizeof *values + 1);
-    if (values == NULL) {
+    g->rows = malloc((size_t)(piece * g->columns) * sizeof *g->rows + 1);
+    if (g->rows == NULL) {
         lk_writer_free(writer);
         return cli_fail(command, LK_ERROR_MEMORY);
     }
@@ -29,14 +53,15 @@ static int draw(cli_command *command, const lk_model *model, lk_writer *writer)
         int64_t n = rows - first < piece ? rows - first : piece;
         status = cli_interrupted() ? LK_ERROR_CANCELLED : LK_OK;
         if (status == LK_OK) {
-            status = lk_model_sample(command->context, model, cli_integer(command, "seed"), first, n, values);
+            status = lk_model_sample(command->context, g->model, cli_integer(command, "seed"), first, n, g->rows);
         }
         if (status == LK_OK) {
-            status = lk_writer_rows(command->context, writer, values, n);
+            spread(g, n);
+            status = lk_writer_rows(command->context, writer, g->rows, n);
         }
         cli_progress_show("sample", (double)(first + n), (double)rows, "");
     }
-    free(values);
+    free(g->rows);
     if (status != LK_OK) {
         lk_writer_free(writer);
         return cli_fail(command, status);
@@ -45,25 +70,44 @@ static int draw(cli_command *command, const lk_model *model, lk_writer *writer)
     return status == LK_OK ? CLI_DONE : cli_fail(command, status);
 }
 
+/* Columns are those of the whole model, whatever is drawn from. */
+static int open_and_draw(cli_command *command, const lk_model *whole, drawing *g)
+{
+    lk_writer *writer = NULL;
+    lk_column *columns = calloc((size_t)g->columns, sizeof *columns);
+    for (int64_t j = 0; columns != NULL && j < g->columns; j++) {
+        columns[j] = (lk_column){.name = lk_model_feature(whole, j), .type = LK_TYPE_REAL};
+    }
+    lk_status status = columns == NULL ? LK_ERROR_MEMORY
+                                       : lk_writer_open(command->context, cli_text(command, "output"),
+                                                        cli_output_format(command), columns, g->columns, &writer);
+    int code = status == LK_OK ? draw(command, g, writer) : cli_fail(command, status);
+    free(columns);
+    return code;
+}
+
 static int run(cli_command *command)
 {
-    lk_model *model = NULL;
-    lk_writer *writer = NULL;
-    lk_column *columns = NULL;
+    lk_model *model = NULL, *part = NULL;
+    cli_features given = {0};
+    int code = CLI_DONE;
     lk_status status = lk_model_load(command->context, command->operands[0], &model);
     if (status != LK_OK) {
         return cli_fail(command, status);
     }
-    int64_t d = lk_model_dimension(model);
-    columns = calloc((size_t)d, sizeof *columns);
-    for (int64_t j = 0; columns != NULL && j < d; j++) {
-        columns[j] = (lk_column){.name = lk_model_feature(model, j), .type = LK_TYPE_REAL};
+    if (cli_given(command, "given")) {
+        code = cli_features_parse(command, model, "given", true, &given);
+        if (code == CLI_DONE) {
+            status = lk_model_condition(command->context, model, given.positions, given.values, given.count, &part);
+            code = status == LK_OK ? CLI_DONE : cli_fail(command, status);
+        }
     }
-    status = columns == NULL ? LK_ERROR_MEMORY
-                             : lk_writer_open(command->context, cli_text(command, "output"),
-                                              cli_output_format(command), columns, d, &writer);
-    int code = status == LK_OK ? draw(command, model, writer) : cli_fail(command, status);
-    free(columns);
+    if (code == CLI_DONE) {
+        drawing g = {.model = part != NULL ? part : model, .given = &given, .columns = lk_model_dimension(model)};
+        code = open_and_draw(command, model, &g);
+    }
+    cli_features_free(&given);
+    lk_model_free(part);
     lk_model_free(model);
     return code;
 }
@@ -74,7 +118,8 @@ const cli_verb cli_verb_sample = {
     .summary = "new rows drawn from the model",
     .operands = "MODEL",
     .description = "Writes rows drawn from the distribution, with the names and units of the columns it was fitted to. "
-                   "Row i of a seed is the same draw however many are drawn.",
+                   "Row i of a seed is the same draw however many are drawn. With --given the rows come from the "
+                   "conditional distribution.",
     .operands_min = 1,
     .operands_max = 1,
     .groups = CLI_ROWS,

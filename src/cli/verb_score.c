@@ -31,7 +31,8 @@ static int run(cli_command *command)
         }
         columns[made] = (lk_column){.name = names[made], .type = LK_TYPE_REAL};
     }
-    code = made == d ? cli_stream(command, model, command->operands[1], columns, d, apply)
+    code = made == d ? cli_stream(command, &(cli_row_stream){.model = model, .data = command->operands[1], .extra = columns,
+                                                             .extra_count = d, .apply = apply})
                      : cli_fail(command, LK_ERROR_MEMORY);
     for (int64_t j = 0; names != NULL && j < made; j++) {
         free(names[j]);
@@ -48,7 +49,8 @@ const cli_verb cli_verb_score = {
     .summary = "gradient of the log density at each row",
     .operands = "MODEL DATA",
     .description = "Writes one column a feature, d_NAME: the derivative of log p(x) with respect to NAME, in nats a unit "
-                   "of that column. DATA is streamed. A row with a missing value gets empty results.",
+                   "of that column. DATA is streamed. A row with missing values gets the gradient of the log density "
+                   "of the values that are there, where the model has marginals and a score of its own; else empty results.",
     .operands_min = 2,
     .operands_max = 2,
     .groups = CLI_ROWS | CLI_READING | CLI_ID | CLI_KEEP,

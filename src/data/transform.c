@@ -247,16 +247,19 @@ const char *lki_transform_domain(const lki_transform *t, int64_t feature, double
     return step_domains[LKI_STEP_IDENTITY];
 }
 
+double lki_chain_invert(const lki_chain *c, int count, double z)
+{
+    for (int k = count - 1; k >= 0; k--) {
+        z = inverse(&c->steps[k], z);
+    }
+    return z;
+}
+
 void lki_transform_invert(const lki_transform *t, const double *z, int64_t rows, double *x)
 {
     for (int64_t i = 0; i < rows; i++) {
         for (int64_t j = 0; j < t->d; j++) {
-            const lki_chain *c = &t->chains[j];
-            double v = z[i * t->d + j];
-            for (int k = c->count - 1; k >= 0; k--) {
-                v = inverse(&c->steps[k], v);
-            }
-            x[i * t->d + j] = v;
+            x[i * t->d + j] = lki_chain_invert(&t->chains[j], t->chains[j].count, z[i * t->d + j]);
         }
     }
 }

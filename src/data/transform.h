@@ -38,6 +38,10 @@ void lki_transform_apply(const lki_transform *t, const double *x, int64_t rows, 
 const char *lki_transform_domain(const lki_transform *t, int64_t feature, double x);
 /* x with t(x) = z, kept inside the domain where rounding would leave it (logit of 40 is below 1). */
 void lki_transform_invert(const lki_transform *t, const double *z, int64_t rows, double *x);
+/* Mean and variance of x_feature where t(x_feature) is normal with that mean and standard deviation: closed forms for one step of log,
+ * sqrt or asinh among standardizing ones, quadrature (to about 1e-12, sqrt among other curved steps to 1e-5) else. inf where
+ * the tail within 38 standard deviations leaves none, or where it exceeds what a double holds. */
+void lki_transform_moments(const lki_transform *t, int64_t feature, double mean, double sd, double *mean_out, double *variance_out);
 /* Turns a gradient in z (rows x d, in place) at x into that in x of log p(x) = log p_z(t(x)) + log |J|. */
 void lki_transform_gradient(const lki_transform *t, const double *x, int64_t rows, double *gradient);
 

@@ -40,4 +40,7 @@ int lki_step_find(const char *name, size_t length);
 /* d empty chains. */
 lk_status lki_transform_identity(lk_context *ctx, int64_t d, lki_transform **out) LK_NODISCARD;
 
+/* The value whose image under the first `count` steps is z. */
+double lki_chain_invert(const lki_chain *c, int count, double z);
+
 #endif

@@ -7,6 +7,7 @@
 #define LKI_LOG_2PI 1.8378770664093454835606594728112
 
 double lki_normal_cdf(double x);                        /* Phi(x), accurate in both tails */
+double lki_normal_quantile(double p);                   /* the x with Phi(x) = p; -inf and inf at 0 and 1 */
 double lki_multivariate_log_gamma(int64_t d, double a); /* log Gamma_d(a), a > (d - 1) / 2 */
 
 #endif

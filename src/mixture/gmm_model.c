@@ -1,6 +1,7 @@
 /* A Gaussian mixture's answers: log density, score, draws, responsibilities, distribution functions, marginals, file and info. */
 #include "core/philox.h"
 #include "gmm.h"
+#include "gmm_condition.h"
 #include "math/special.h"
 #include <math.h>
 #include <stdio.h>
@@ -246,6 +247,12 @@ static lk_status gmm_marginal(lk_context *ctx, const void *state, const int64_t 
     LKI_TRY(lki_gmm_new(ctx, part, &g));
     *out = g;
     return LK_OK;
+}
+
+static void gmm_prior(const void *state, double *out)
+{
+    const lki_mixture *m = ((const lki_gmm *)state)->mixture;
+    memcpy(out, m->weights, (size_t)m->K * sizeof(double));
 }
 
 static int64_t gmm_groups(const void *state)
@@ -507,6 +514,9 @@ const lki_operations lki_gmm_operations = {
     .cdf = gmm_cdf,
     .marginal = gmm_marginal,
     .groups = gmm_groups,
+    .prior = gmm_prior,
+    .condition = lki_gmm_condition,
+    .conditional = &lki_gmm_conditional,
     .info = gmm_info,
     .save = gmm_save,
     .load = gmm_load,

@@ -109,11 +109,14 @@ lk_status lk_model_columns(lk_context *ctx, const lk_model *model, const lk_tabl
     return lki_model_match(ctx, model, table, out);
 }
 
-static lk_status features_check(lk_context *ctx, const lk_model *model, const int64_t *features, int64_t count)
+lk_status lki_features_check(lk_context *ctx, const lk_model *model, const int64_t *features, int64_t count, int64_t most)
 {
     if (count < 1 || count > model->d) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "%lld features are asked for; the model has %lld", (long long)count,
                         (long long)model->d);
+    }
+    if (count > most) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "%lld features are given, all of the model's: at least one must be left", (long long)count);
     }
     for (int64_t j = 0; j < count; j++) {
         if (features[j] < 0 || features[j] >= model->d) {
@@ -130,45 +133,50 @@ static lk_status features_check(lk_context *ctx, const lk_model *model, const in
     return LK_OK;
 }
 
-/* What stays true of a fit when some features are left out: how much data, and whether to trust it. */
-static lk_status marginal_report(lk_context *ctx, const lk_model *model, lk_model *part)
+lk_status lki_model_part(lk_context *ctx, const lk_model *model, const int64_t *features, int64_t count, lk_model **out)
 {
-    json_t *parameters;
+    lk_model *part = NULL;
+    json_t *parameters = NULL;
+    const char **names = NULL;
+    lk_status status = LK_OK;
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)count, sizeof *names, &names));
+    for (int64_t j = 0; j < count; j++) {
+        names[j] = model->names[features[j]];
+    }
+    LKI_GOTO(status, done, lki_model_new(ctx, model->method, count, names, &part));
     part->seed = model->seed;
     part->report.n = model->report.n;
     part->report.iterations = model->report.iterations;
     part->report.converged = model->report.converged;
     memcpy(part->report.degenerate, model->report.degenerate, sizeof part->report.degenerate);
-    LKI_TRY(lki_values_json(ctx, model->values, &parameters));
-    lk_status status = lki_values_parse(ctx, &model->method->public, parameters, &part->values);
+    LKI_GOTO(status, done, lki_values_json(ctx, model->values, &parameters));
+    LKI_GOTO(status, done, lki_values_parse(ctx, &model->method->public, parameters, &part->values));
+    if (model->transform != NULL) {
+        LKI_GOTO(status, done, lki_transform_select(ctx, model->transform, features, count, &part->transform));
+    }
+    *out = part;
+    part = NULL;
+done:
     json_decref(parameters);
+    lk_model_free(part);
+    lki_release(ctx, names);
     return status;
 }
 
 lk_status lk_model_marginal(lk_context *ctx, const lk_model *model, const int64_t *features, int64_t count, lk_model **out)
 {
     lk_model *part = NULL;
-    const char **names = NULL;
     lk_status status = LK_OK;
     lki_begin(ctx);
     LKI_TRY(lki_model_supports(ctx, model, LK_OPERATION_MARGINAL));
-    LKI_TRY(features_check(ctx, model, features, count));
+    LKI_TRY(lki_features_check(ctx, model, features, count, model->d));
     lki_blas_enter();
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)count, sizeof *names, &names));
-    for (int64_t j = 0; j < count; j++) {
-        names[j] = model->names[features[j]];
-    }
-    LKI_GOTO(status, done, lki_model_new(ctx, model->method, count, names, &part));
-    LKI_GOTO(status, done, marginal_report(ctx, model, part));
-    if (model->transform != NULL) {
-        LKI_GOTO(status, done, lki_transform_select(ctx, model->transform, features, count, &part->transform));
-    }
+    LKI_GOTO(status, done, lki_model_part(ctx, model, features, count, &part));
     LKI_GOTO(status, done, model->method->operations->marginal(ctx, model->state, features, count, &part->state));
     *out = part;
     part = NULL;
 done:
     lki_blas_leave();
     lk_model_free(part);
-    lki_release(ctx, names);
     return status;
 }

@@ -26,6 +26,21 @@ typedef struct lki_tensor {
 } lki_tensor;
 enum { LKI_TENSORS_MAX = 16 };
 
+/* How some features (`wanted`) depend on others (`given`, disjoint from them, possibly none), made ready once and asked for any
+ * number of rows. The law of each wanted feature is a mixture of `terms` normal distributions. A conditional borrows the state. */
+typedef struct lki_conditional_operations {
+    int64_t (*terms)(const void *state);
+    lk_status (*new)(lk_context *ctx, const void *state, const int64_t *given, int64_t given_count, const int64_t *wanted,
+                     int64_t wanted_count, void **out);
+    /* values: rows x given, finite. weights: rows x terms; means: rows x terms x wanted; sds: terms x wanted. */
+    lk_status (*laws)(lk_context *ctx, const void *conditional, const double *values, int64_t rows, double *weights, double *means,
+                      double *sds);
+    /* draws: rows x count x wanted, joint over the wanted features. Row i draws from the stream of its number. */
+    lk_status (*draw)(lk_context *ctx, const void *conditional, const double *values, int64_t rows, uint64_t seed,
+                      const int64_t *numbers, int64_t count, double *draws);
+    void (*free)(const lki_memory *memory, void *conditional);
+} lki_conditional_operations;
+
 /* A family's own part of a model: works in transformed units on rows x d arrays. Any function may be NULL but `free`, `save`
  * and `load`; what is missing is derived in model/derive.c or refused. `state` is the family's. All are thread-safe on a const state;
  * the model layer splits rows into blocks over threads and calls them with at most LKI_BLOCK_ROWS rows, all of them finite. What
@@ -39,6 +54,11 @@ typedef struct lki_operations {
     /* A new state over some features. */
     lk_status (*marginal)(lk_context *ctx, const void *state, const int64_t *features, int64_t count, void **out);
     int64_t (*groups)(const void *state);
+    /* Probabilities of the groups before any feature is seen. */
+    void (*prior)(const void *state, double *out);
+    /* A new state over the features that are not given, in their order; `values` are finite. Stands together with `conditional`. */
+    lk_status (*condition)(lk_context *ctx, const void *state, const int64_t *given, const double *values, int64_t count, void **out);
+    const struct lki_conditional_operations *conditional;
     /* Adds the family's entries (components, ...) to the info object. */
     lk_status (*info)(lk_context *ctx, const void *state, json_t *info);
     /* Up to LKI_TENSORS_MAX tensors that hold the state whole; values borrowed from the state. */

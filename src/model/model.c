@@ -124,6 +124,9 @@ lki_origin lki_model_origin(const lk_model *model, lk_operation operation)
         own = ops->cdf != NULL;
         derived = ops->sample != NULL;
         break;
+    case LK_OPERATION_CONDITION:
+        own = ops->condition != NULL;
+        break;
     }
     return own ? LKI_ORIGIN_OWN : derived ? LKI_ORIGIN_DERIVED : LKI_ORIGIN_NONE;
 }
@@ -168,6 +171,8 @@ lk_status lki_question_open(lk_context *ctx, const lk_model *model, lk_operation
     q->columns = operation == LK_OPERATION_LOG_DENSITY        ? 1
                  : operation == LK_OPERATION_RESPONSIBILITIES ? lk_model_groups(model)
                                                               : model->d;
+    q->marginals = operation != LK_OPERATION_CDF && model->method->operations->marginal != NULL &&
+                   lki_model_origin(model, operation) == LKI_ORIGIN_OWN;
     if (operation == LK_OPERATION_CDF && model->transform != NULL) {
         LKI_TRY(lki_zeros(ctx, (size_t)model->d, sizeof *q->inner, &q->inner));
         lki_transform_invert(model->transform, q->inner, 1, q->inner);
@@ -188,6 +193,7 @@ void lki_scratch_free(lk_context *ctx, lki_scratch *scratch)
     lki_release(ctx, scratch->z);
     lki_release(ctx, scratch->log_jacobian);
     lki_release(ctx, scratch->kind);
+    lki_incomplete_free(ctx, scratch->incomplete);
     *scratch = (lki_scratch){0};
 }
 
@@ -204,17 +210,14 @@ static lk_status scratch_reserve(lk_context *ctx, lki_scratch *s, int64_t rows, 
     return LK_OK;
 }
 
-/* What a row is: inside the support of the transform, with a missing value, or outside (an infinity, the log of -1). */
-enum { ROW_PLAIN, ROW_MISSING, ROW_OUTSIDE };
-
 static int row_kind(const double *x, const double *z, int64_t d)
 {
-    int kind = ROW_PLAIN;
+    int kind = LKI_ROW_PLAIN;
     for (int64_t j = 0; j < d; j++) {
         if (isnan(x[j])) {
-            return ROW_MISSING;
+            return LKI_ROW_MISSING;
         }
-        kind = isfinite(z[j]) ? kind : ROW_OUTSIDE;
+        kind = isfinite(z[j]) ? kind : LKI_ROW_OUTSIDE;
     }
     return kind;
 }
@@ -232,8 +235,8 @@ static const double *rows_prepare(const lki_question *q, lki_scratch *s, const d
     *plain = true;
     for (int64_t i = 0; i < rows; i++) {
         s->kind[i] = (unsigned char)row_kind(x + i * d, z + i * d, d);
-        *plain = *plain && s->kind[i] == ROW_PLAIN;
-        first = first < 0 && s->kind[i] == ROW_PLAIN ? i : first;
+        *plain = *plain && s->kind[i] == LKI_ROW_PLAIN;
+        first = first < 0 && s->kind[i] == LKI_ROW_PLAIN ? i : first;
     }
     if (*plain || first < 0) {
         return first < 0 ? NULL : z;
@@ -242,7 +245,7 @@ static const double *rows_prepare(const lki_question *q, lki_scratch *s, const d
         memcpy(s->z, x, (size_t)(rows * d) * sizeof *x);
     }
     for (int64_t i = 0; i < rows; i++) {
-        if (s->kind[i] != ROW_PLAIN) {
+        if (s->kind[i] != LKI_ROW_PLAIN) {
             memcpy(s->z + i * d, s->z + first * d, (size_t)d * sizeof *x);
         }
     }
@@ -268,6 +271,7 @@ static lk_status family_block(lk_context *ctx, const lki_question *q, const doub
         return LK_OK;
     case LK_OPERATION_SAMPLE:
     case LK_OPERATION_MARGINAL:
+    case LK_OPERATION_CONDITION:
         break;
     }
     return lki_fail(ctx, LK_ERROR_ARGUMENT, "operation %u does not take rows", (unsigned)q->operation);
@@ -331,15 +335,17 @@ lk_status lki_question_block(lk_context *ctx, const lki_question *q, lki_scratch
             out[i] += s->log_jacobian[i];
         }
     }
+    bool incomplete = false;
     for (int64_t i = 0; !plain && i < rows; i++) {
-        if (s->kind[i] != ROW_PLAIN) {
-            bool nowhere = s->kind[i] == ROW_OUTSIDE && q->operation == LK_OPERATION_LOG_DENSITY;
+        if (s->kind[i] != LKI_ROW_PLAIN) {
+            bool nowhere = s->kind[i] == LKI_ROW_OUTSIDE && q->operation == LK_OPERATION_LOG_DENSITY;
             for (int64_t j = 0; j < columns; j++) {
                 out[i * columns + j] = nowhere ? -(double)INFINITY : (double)NAN;
             }
+            incomplete = incomplete || s->kind[i] == LKI_ROW_MISSING;
         }
     }
-    return LK_OK;
+    return incomplete && q->marginals ? lki_incomplete_block(ctx, q, s, x, rows, out) : LK_OK;
 }
 
 /* One public call on an array of rows. */

@@ -47,16 +47,21 @@ typedef struct lki_question {
     const lk_model *model;
     lk_operation operation;
     int64_t columns; /* values a row */
+    bool marginals;  /* incomplete rows are answered from the marginal of what is there */
     double *inner;   /* d: a point inside the domain of the transform; NULL = none needed */
     double *scale;   /* d: typical spread of each feature, for differences; NULL = not known */
     double *draws;   /* d x LKI_DERIVED_DRAWS: sorted draws of each feature, for derived distribution functions */
 } lki_question;
 
+/* What a row is: inside the support of the transform, with a missing value, or outside (an infinity, the log of -1). */
+enum { LKI_ROW_PLAIN, LKI_ROW_MISSING, LKI_ROW_OUTSIDE };
+
 /* Scratch of one thread; all zeros at first. */
 typedef struct lki_scratch {
     double *z; /* LKI_BLOCK_ROWS x d */
     double *log_jacobian;
-    unsigned char *kind;
+    unsigned char *kind;                /* LKI_ROW_ of each row */
+    struct lki_incomplete *incomplete;  /* marginals of the patterns of missing values met so far; NULL = none yet */
     int64_t rows; /* how many fit */
 } lki_scratch;
 
@@ -67,6 +72,16 @@ void lki_question_close(lk_context *ctx, lki_question *q);
 lk_status lki_question_block(lk_context *ctx, const lki_question *q, lki_scratch *scratch, const double *x, int64_t rows,
                              double *out) LK_NODISCARD;
 void lki_scratch_free(lk_context *ctx, lki_scratch *scratch);
+
+/* incomplete.c: answers for the rows of s->kind LKI_ROW_MISSING. */
+lk_status lki_incomplete_block(lk_context *ctx, const lki_question *q, lki_scratch *s, const double *x, int64_t rows,
+                               double *out) LK_NODISCARD;
+void lki_incomplete_free(lk_context *ctx, struct lki_incomplete *incomplete); /* NULL is fine */
+
+/* features.c: LK_ERROR_ARGUMENT unless the features are from 1 to `most` distinct ones of the model. */
+lk_status lki_features_check(lk_context *ctx, const lk_model *model, const int64_t *features, int64_t count, int64_t most) LK_NODISCARD;
+/* A model over some features, without its state, that tells of the fit what stays true: how much data, and whether to trust it. */
+lk_status lki_model_part(lk_context *ctx, const lk_model *model, const int64_t *features, int64_t count, lk_model **out) LK_NODISCARD;
 
 /* Draws in transformed units, over threads. */
 lk_status lki_model_draw(lk_context *ctx, const lk_model *model, uint64_t seed, int64_t first_row, int64_t rows,

@@ -35,7 +35,7 @@ printf 'name,v\n"a, ""b""",1\n"line\nbreak",2\n' | csv --format jsonl
 echo == compressed
 printf 'a,b\n1,2\n' | gzip | csv
 if command -v zstd >/dev/null; then printf 'a,b\n1,2\n' | zstd -q | csv; else printf 'a,b\n1,2\n'; fi
-echo == missing rows have empty results
+echo == rows with missing values are answered by the others
 printf 'x1,x2\n0,0\nNA,0\n0,\n' | likely density p.lk - --keep
 printf 'x1,x2\n0,0\nNA,0\n' | likely score p.lk - --json
 printf 'x1,x2\n0,0\nNA,0\n' | likely cluster p.lk - --proba -q
