@@ -23,28 +23,32 @@ typedef struct figure {
 
 /* A user's text as a gnuplot string. In double quotes a backquote would run a command and a backslash be read, and in
  * single quotes a doubled quote is not always one: every character but harmless ones is written by its octal code, which
- * gnuplot reads as a character and nothing else. Control characters become spaces, broken UTF-8 question marks. */
+ * gnuplot reads as a character and nothing else, and so is an octal digit behind such a code, which gnuplot would take for
+ * a part of it. Control characters become spaces, broken UTF-8 question marks. */
 static void quote(FILE *out, const char *text)
 {
     static const char harmless[] = " .,:;_-+=/()[]<>*!?&|~^";
+    bool coded = false; /* whether the character before stands there as its code */
     fputc('"', out);
     for (const unsigned char *c = (const unsigned char *)text; *c != '\0';) {
         int more = *c < 0x80 ? 0 : *c >= 0xc2 && *c < 0xe0 ? 1 : *c >= 0xe0 && *c < 0xf0 ? 2 : *c >= 0xf0 && *c < 0xf5 ? 3 : -1;
         for (int i = 1; i <= more; i++) {
             more = (c[i] & 0xc0u) == 0x80u ? more : -1;
         }
-        bool letter = (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z');
+        bool code = false, letter = (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z');
         if (more < 0) {
             fputc('?', out);
         } else if (more > 0) {
             fwrite(c, 1, (size_t)more + 1, out);
         } else if (*c < 0x20 || *c == 0x7f) {
             fputc(' ', out);
-        } else if (letter || strchr(harmless, *c) != NULL) {
+        } else if ((letter && !(coded && *c <= '7')) || strchr(harmless, *c) != NULL) {
             fputc(*c, out);
         } else {
             fprintf(out, "\\%03o", *c);
+            code = true;
         }
+        coded = code;
         c += more < 0 ? 1 : more + 1;
     }
     fputc('"', out);
@@ -107,7 +111,7 @@ static void write_points(figure *f)
     fputs("$points << EOD\n", f->out);
     for (int64_t i = 0; i < s->point_count; i++) {
         for (int64_t j = 0; j < s->count; j++) {
-            fprintf(f->out, j == 0 ? "%.7g" : " %.7g", s->points[i * s->count + j]);
+            fprintf(f->out, j == 0 ? "%.15g" : " %.15g", s->points[i * s->count + j]);
         }
         fputc('\n', f->out);
     }
@@ -123,7 +127,7 @@ static void write_marks(figure *f)
     fputs("$means << EOD\n", f->out);
     for (int64_t k = 0; k < r->marks; k++) {
         for (int64_t j = 0; j < r->count; j++) {
-            fprintf(f->out, j == 0 ? "%.7g" : " %.7g", r->means[k * r->count + j]);
+            fprintf(f->out, j == 0 ? "%.15g" : " %.15g", r->means[k * r->count + j]);
         }
         fputc('\n', f->out);
     }
@@ -139,7 +143,7 @@ static void write_bars(figure *f, int64_t j)
     double width = (s->data_high[j] - s->data_low[j]) / (double)s->bins[j];
     fprintf(f->out, "$bars%lld << EOD\n", (long long)j);
     for (int64_t b = 0; b < s->bins[j]; b++) {
-        fprintf(f->out, "%.7g %.7g %.7g\n", s->data_low[j] + width * ((double)b + 0.5), s->bars[j][b], width);
+        fprintf(f->out, "%.15g %.7g %.15g\n", s->data_low[j] + width * ((double)b + 0.5), s->bars[j][b], width);
     }
     fputs("EOD\n", f->out);
 }
@@ -167,7 +171,7 @@ static lk_status write_curve(figure *f, const lk_model *model, int64_t j, int64_
         }
         fprintf(f->out, "$curve%lld << EOD\n", (long long)j);
         for (int i = 0; i < CURVE_POINTS; i++) {
-            fprintf(f->out, "%.7g %.7g", x[i], density[i]);
+            fprintf(f->out, "%.15g %.7g", x[i], density[i]);
             for (int64_t k = 0; k < groups; k++) { /* a component is not drawn where it is next to nothing */
                 double part = density[i] * shares[i * groups + k];
                 fprintf(f->out, part > 2e-3 * peak ? " %.5g" : " NaN", part);
@@ -184,7 +188,7 @@ static void plot_density(figure *f, int64_t j, int64_t groups, bool key)
 {
     FILE *out = f->out;
     long long n = (long long)j;
-    fprintf(out, "set xrange [%.9g:%.9g]\nset yrange [0:*]\n", f->sheet.low[j], f->sheet.high[j]);
+    fprintf(out, "set xrange [%.15g:%.15g]\nset yrange [0:*]\n", f->sheet.low[j], f->sheet.high[j]);
     fputs("plot ", out);
     if (f->sheet.bars[j] != NULL) {
         fprintf(out, f->text ? "$bars%lld using 1:2:3 with boxes title '%s', \\\n     "
@@ -217,7 +221,7 @@ static lk_status write_regions(figure *f, const lk_model *model, int64_t a, int6
         const plot_polygon *polygon = &regions->polygons[p];
         for (int64_t i = 0; i <= polygon->count; i++) { /* closed: the first point again at the end */
             const double *xy = regions->xy + 2 * (polygon->first + i % polygon->count);
-            fprintf(f->out, "%.6g %.6g\n", xy[0], xy[1]);
+            fprintf(f->out, "%.15g %.15g\n", xy[0], xy[1]);
         }
         fputs("\n\n", f->out);
     }
@@ -256,7 +260,7 @@ static void plot_panel(figure *f, int64_t a, int64_t b, const plot_regions *regi
 {
     FILE *out = f->out;
     long long x = (long long)a + 1, y = (long long)b + 1;
-    fprintf(out, "set xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\nplot ", f->sheet.low[a], f->sheet.high[a],
+    fprintf(out, "set xrange [%.15g:%.15g]\nset yrange [%.15g:%.15g]\nplot ", f->sheet.low[a], f->sheet.high[a],
             f->sheet.low[b], f->sheet.high[b]);
     if (f->text) {
         if (f->sheet.point_count > 0) {

@@ -32,7 +32,7 @@ likely fit h.csv -k 1 -q && likely plot h.lk h.csv -o h.svg --title '`touch b3`'
 grep -o '`touch b1`' h.svg
 printf "'''a'';b',\303\244 \342\202\254\n" >h.csv
 awk 'BEGIN { srand(3); for (i = 0; i < 60; i++) print rand() "," rand() }' >>h.csv
-likely fit h.csv -k 1 -q && likely plot h.lk h.csv -o h.svg --title "'' \\ \"q\" \$HOME @x #c"
+likely fit h.csv -k 1 -q && likely plot h.lk h.csv -o h.svg --title "'' \\ \"q\" \$507 @1 #c"
 grep -o -e ">[^<>]*a''[^<>]*<" -e '>[^<>]*#c<' -e '>[^<>]*€<' h.svg
 echo == kinds
 for d in faithful iris galaxies; do
