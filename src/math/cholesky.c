@@ -198,11 +198,17 @@ static double factor_finish(int64_t d, const double *factor, const double *low, 
 
 int64_t lki_spd_factor(int64_t d, const double *A, double *W, double *L, lki_spd *out, double *work)
 {
+    return lki_spd_factor_within(d, A, (double)INFINITY, W, L, out, work);
+}
+
+int64_t lki_spd_factor_within(int64_t d, const double *A, double bound, double *W, double *L, lki_spd *out, double *work)
+{
     int64_t minor = factor_plain(d, A, work);
     if (minor == 0) {
         invert_plain(d, work, W);
         out->log_determinant = factor_finish(d, work, NULL, L);
-        out->condition = condition_of(d, A, W, work);
+        /* A bound that comes from power iterations may itself be somewhat small. */
+        out->condition = bound <= 0.5 * CONDITION_PLAIN ? bound : condition_of(d, A, W, work);
         if (out->condition <= CONDITION_PLAIN) {
             return 0;
         }

@@ -19,6 +19,11 @@ typedef struct lki_spd {
  * Cost: d^3 flops or so; 30 times more in double-double. */
 int64_t lki_spd_factor(int64_t d, const double *A, double *W, double *L, lki_spd *out, double *work);
 
+/* The same for a matrix whose condition is known to be at most `bound`, such as the condition of a matrix that it is a principal part
+ * of (Cauchy's interlacing): where the bound is small enough it stands for the condition, and the power iterations, which cost the most
+ * for small d, are left out. All else is the same bits. */
+int64_t lki_spd_factor_within(int64_t d, const double *A, double bound, double *W, double *L, lki_spd *out, double *work);
+
 /* Eigenvalues (ascending) of a symmetric matrix of d <= LKI_EIGEN_MAX; A is destroyed. Returns 0, or LAPACK's info
  * (positive: no convergence). If asked, the unit eigenvectors stand in A's rows, in the eigenvalues' order. Uses
  * BLAS: see blas.h. */

@@ -131,7 +131,7 @@ static lk_status full_blocks(lk_context *ctx, conditional *c, const int64_t *giv
                 A[i * n + j] = row[j < G ? given[j] : wanted[j - G]];
             }
         }
-        if (lki_spd_factor(n, A, W, L, &spd, work) != 0) {
+        if (lki_spd_factor_within(n, A, m->condition[k], W, L, &spd, work) != 0) {
             status = lki_fail(ctx, LK_ERROR_DATA, "the covariance of component %lld is not positive definite", (long long)k);
             break;
         }

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-lk_status lki_gmm_new(lk_context *ctx, lki_mixture *mixture, lki_gmm **out)
+/* lki_gmm_new() with upper bounds of the conditions, one a matrix; NULL = none is known. */
+static lk_status gmm_new_within(lk_context *ctx, lki_mixture *mixture, const double *bounds, lki_gmm **out)
 {
     const int64_t d = mixture->d, matrices = lki_mixture_matrices(mixture);
     const lki_mixture_kernel *kernel = lki_mixture_kernel_best();
@@ -16,7 +17,7 @@ lk_status lki_gmm_new(lk_context *ctx, lki_mixture *mixture, lki_gmm **out)
     lk_status status = LK_OK;
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)(2 * d), (size_t)d * sizeof(double), &work));
     for (int64_t k = 0; k < matrices; k++) {
-        const int64_t minor = lki_mixture_factor_one(mixture, k, work);
+        const int64_t minor = lki_mixture_factor_within(mixture, k, bounds != NULL ? bounds[k] : __builtin_inf(), work);
         if (minor != 0) {
             status = lki_fail(ctx, LK_ERROR_DATA, "the covariance of component %lld is not positive definite: leading minor %lld "
                                                   "is not positive", (long long)k, (long long)minor);
@@ -40,6 +41,11 @@ done:
     lki_release(ctx, work);
     lki_mixture_free(mixture);
     return status;
+}
+
+lk_status lki_gmm_new(lk_context *ctx, lki_mixture *mixture, lki_gmm **out)
+{
+    return gmm_new_within(ctx, mixture, NULL, out);
 }
 
 void lki_gmm_free(const lki_memory *memory, void *state)
@@ -244,7 +250,7 @@ static lk_status gmm_marginal(lk_context *ctx, const void *state, const int64_t 
             }
         }
     }
-    LKI_TRY(lki_gmm_new(ctx, part, &g));
+    LKI_TRY(gmm_new_within(ctx, part, m->condition, &g)); /* parts of a matrix have no greater condition */
     *out = g;
     return LK_OK;
 }

@@ -82,6 +82,11 @@ static int64_t factor_variances(lki_mixture *m, int64_t k, int64_t count)
 
 int64_t lki_mixture_factor_one(lki_mixture *m, int64_t k, double *work)
 {
+    return lki_mixture_factor_within(m, k, __builtin_inf(), work);
+}
+
+int64_t lki_mixture_factor_within(lki_mixture *m, int64_t k, double bound, double *work)
+{
     const int64_t d = m->d, dd = d * d;
     if (m->covariance->form == LKI_FORM_DIAG) {
         return factor_variances(m, k, d);
@@ -90,7 +95,7 @@ int64_t lki_mixture_factor_one(lki_mixture *m, int64_t k, double *work)
         return factor_variances(m, k, 1);
     }
     lki_spd spd;
-    const int64_t minor = lki_spd_factor(d, m->covariances + k * dd, m->W + k * dd, m->L + k * dd, &spd, work);
+    const int64_t minor = lki_spd_factor_within(d, m->covariances + k * dd, bound, m->W + k * dd, m->L + k * dd, &spd, work);
     if (minor != 0) {
         return minor;
     }

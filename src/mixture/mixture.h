@@ -70,6 +70,8 @@ void lki_mixture_free(lki_mixture *m);
 void lki_mixture_copy(lki_mixture *to, const lki_mixture *from); /* same shape */
 /* Factors component k (or the shared covariance, k = 0). Returns 0, or the leading minor that is not positive. work: 2 d d. */
 int64_t lki_mixture_factor_one(lki_mixture *m, int64_t k, double *work);
+/* The same where the covariance's condition is known to be at most `bound`: math/cholesky.h. */
+int64_t lki_mixture_factor_within(lki_mixture *m, int64_t k, double bound, double *work);
 /* log_c from weights and determinants. */
 void lki_mixture_normalize(lki_mixture *m);
 /* Index of the matrix behind component k: 0 for tied. */

@@ -150,6 +150,26 @@ static void test_exact_factor(void **state)
     }
 }
 
+/* A known bound of the condition spares its estimate and changes nothing else; one that is large counts for nothing. */
+static void test_bounds_of_the_condition(void **state)
+{
+    (void)state;
+    enum { D = 9 };
+    double A[D * D], W[2][D * D], L[2][D * D], work[2 * D * D];
+    const double conditions[] = {10, 1e5, 1e9};
+    for (int i = 0; i < 3; i++) {
+        lki_stream s = lki_stream_new(3, LKI_STREAM_TEST, (uint64_t)i);
+        lki_spd spd[2];
+        random_spd(&s, D, conditions[i], A);
+        assert_int_equal(lki_spd_factor(D, A, W[0], L[0], &spd[0], work), 0);
+        assert_int_equal(lki_spd_factor_within(D, A, 3 * conditions[i], W[1], L[1], &spd[1], work), 0);
+        assert_memory_equal(W[0], W[1], sizeof W[0]);
+        assert_memory_equal(L[0], L[1], sizeof L[0]);
+        assert_true(spd[0].log_determinant == spd[1].log_determinant);
+        check_near(spd[1].condition, i < 2 ? 3 * conditions[i] : spd[0].condition, 0);
+    }
+}
+
 static void test_matrices_that_are_not_positive(void **state)
 {
     (void)state;
@@ -223,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_ill_conditioned_golden), cmocka_unit_test(test_random_matrices_against_long_double),
         cmocka_unit_test(test_exact_factor),           cmocka_unit_test(test_matrices_that_are_not_positive),
         cmocka_unit_test(test_extreme_scales),         cmocka_unit_test(test_eigenvalues),
+        cmocka_unit_test(test_bounds_of_the_condition),
     };
     return cmocka_run_group_tests_name("cholesky", tests, NULL, NULL);
 }
