@@ -38,6 +38,8 @@ typedef struct lk_read_options {
     const char *types;     /**< "name=real,name=category,3=text": by name or 1-based position; NULL = found in the
                               first 1000 rows: real where all are numbers; category where there are at most 100
                               distinct strings, each twice on average; else text */
+    const char *id;        /**< row names, "name,3": text where a number among the first 1000 rows would not come back as it
+                              is written (007, 9007199254740993) and `types` says nothing else; NULL = none */
 } lk_read_options;
 
 /** Opens a file for one pass.

@@ -254,5 +254,6 @@ lk_read_options cli_read_options(const cli_command *command, int *code)
     options.header = cli_flag(command, "header") ? 1 : cli_flag(command, "no_header") ? -1 : 0;
     options.na = cli_text(command, "na");
     options.types = cli_text(command, "types");
+    options.id = (command->verb->groups & CLI_ID) != 0 ? cli_text(command, "id") : NULL;
     return options;
 }

@@ -149,11 +149,21 @@ static lk_status make_columns(lk_context *ctx, lki_csv *csv, walk *w, const char
 
 /* What the first rows hold in one column. */
 typedef struct census {
-    int64_t numbers, words;
+    int64_t numbers, words, codes;
     lki_string_list levels; /* distinct words and numbers, while there are few */
     const char *word;       /* the first word, in the window */
     size_t word_length;
 } census;
+
+/* Digits that a double does not give back as they are: 007, or more than 15 of them. */
+static bool is_code(const char *text, size_t length)
+{
+    size_t digits = 0;
+    while (digits < length && text[digits] >= '0' && text[digits] <= '9') {
+        digits++;
+    }
+    return digits == length && (length > 15 || (length > 1 && text[0] == '0'));
+}
 
 static lk_status count_value(lk_context *ctx, lki_csv *csv, const lki_csv_field *field, census *c)
 {
@@ -163,6 +173,7 @@ static lk_status count_value(lk_context *ctx, lki_csv *csv, const lki_csv_field 
     }
     if (lki_csv_number(field->text, field->length, &value)) {
         c->numbers += !isnan(value);
+        c->codes += is_code(field->text, field->length);
     } else {
         c->words++;
     }
@@ -216,7 +227,7 @@ static void remark(lk_context *ctx, const lki_csv *csv, int64_t column, const ce
     }
 }
 
-static lk_status find_types(lk_context *ctx, lki_csv *csv, walk *w, bool *given)
+static lk_status find_types(lk_context *ctx, lki_csv *csv, walk *w, const bool *given, const bool *id)
 {
     int64_t columns = csv->columns->column_count;
     census *all = NULL;
@@ -224,6 +235,9 @@ static lk_status find_types(lk_context *ctx, lki_csv *csv, walk *w, bool *given)
     lk_status status = LK_OK;
     LKI_GOTO(status, done, take_census(ctx, csv, w, all));
     for (int64_t c = 0; c < columns; c++) {
+        if (!given[c] && id[c] && all[c].words == 0 && all[c].codes > 0) {
+            csv->columns->columns[c].type = LK_TYPE_TEXT;
+        }
         if (given[c] || all[c].words == 0) {
             continue;
         }
@@ -271,11 +285,27 @@ static lk_status take_types(lk_context *ctx, lki_csv *csv, const char *types, bo
     return LK_OK;
 }
 
+/* Marks the columns that name rows. */
+static lk_status take_ids(lk_context *ctx, const lki_csv *csv, const char *id, bool *named)
+{
+    int64_t *list = NULL, count = 0;
+    if (id == NULL || id[0] == '\0') {
+        return LK_OK;
+    }
+    LKI_TRY(lki_allocate(ctx, (size_t)csv->columns->column_count, sizeof *list, &list));
+    lk_status status = lki_table_find_list(ctx, csv->columns, id, list, &count);
+    for (int64_t i = 0; status == LK_OK && i < count; i++) {
+        named[list[i]] = true;
+    }
+    lki_release(ctx, list);
+    return status;
+}
+
 lk_status lki_csv_sniff(lk_context *ctx, lki_csv *csv, const lk_read_options *options)
 {
     lki_csv_window *window = &csv->windows[0];
     lki_string_list scratch = {0};
-    bool *given = NULL;
+    bool *given = NULL, *id = NULL;
     walk w = {.memory = &csv->memory, .end = window->bytes + window->used, .scratch = &scratch};
     lk_status status = LK_OK;
     const char *begin = window->bytes;
@@ -293,8 +323,11 @@ lk_status lki_csv_sniff(lk_context *ctx, lki_csv *csv, const lk_read_options *op
     LKI_GOTO(status, done, make_columns(ctx, csv, &w, first, options->header));
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)csv->columns->column_count, sizeof *given, &given));
     LKI_GOTO(status, done, take_types(ctx, csv, options->types, given));
-    LKI_GOTO(status, done, find_types(ctx, csv, &w, given));
+    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)csv->columns->column_count, sizeof *id, &id));
+    LKI_GOTO(status, done, take_ids(ctx, csv, options->id, id));
+    LKI_GOTO(status, done, find_types(ctx, csv, &w, given, id));
 done:
+    lki_release(ctx, id);
     lki_release(ctx, given);
     lki_string_list_free(&csv->memory, &scratch);
     return status;

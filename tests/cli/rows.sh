@@ -9,6 +9,7 @@ round() { awk -F, 'NR == 1 { print; next } { for (i = 1; i <= NF; i++) if ($i ~ 
 likely density p.lk d.csv | round
 likely density p.lk d.csv --per-dim | round
 likely density p.lk d.csv --id id | round
+printf 'id,a,b\n007,0,0\n9007199254740993,10,0\n' | likely density p.lk - --id id | cut -d, -f1
 likely density p.lk d.csv --keep | round
 likely density p.lk d.csv --json | cut -c1-25
 likely score p.lk d.csv | head -4 | round
