@@ -69,6 +69,8 @@ def compare(folder, name, n, d, K, covariance, iterations):
         record(name + " iteration", a["iteration"] * 1e3, "ms")
         return
     b = peer(path, K, covariance, max(2, iterations // 4))
+    if a["iteration"] <= 0 or b["iteration"] <= 0:
+        sys.exit(name + ": the machine is too busy: more iterations took less time")
     record(name + " iteration", a["iteration"] * 1e3, "ms", "scikit-learn 1.2.1", b["iteration"] * 1e3,
            b["iteration"] / a["iteration"])
     record(name + " peak memory", a["peak_mb"], "MB", "scikit-learn 1.2.1", b["peak_mb"], b["peak_mb"] / a["peak_mb"])
