@@ -1,4 +1,4 @@
-/* Tables: columns with names, types and levels; readers and writers of CSV, TSV, JSON lines and NPY. */
+/* Tables: columns with names, types and levels; readers of CSV, TSV, NPY, NPZ and IDX, writers of CSV, TSV, JSON lines and NPY. */
 #ifndef LIKELY_TABLE_H
 #define LIKELY_TABLE_H
 
@@ -30,7 +30,7 @@ typedef struct lk_writer lk_writer;
 /** How a file is read. Set `size` to sizeof(lk_read_options); zero elsewhere means the default. */
 typedef struct lk_read_options {
     size_t size;           /**< sizeof(lk_read_options) */
-    const char *format;    /**< "csv", "tsv", "npy"; NULL = by magic number, then by the delimiter that is found */
+    const char *format;    /**< "csv", "tsv", "npy", "npz", "idx"; NULL = by magic number, then by the delimiter */
     char delimiter;        /**< 0 = the one among , ; tab | that splits the first lines evenly */
     int header;            /**< 1 = the first line names the columns, -1 = it does not, 0 = find out */
     const char *na;        /**< comma-separated tokens that mean missing; NULL = NA,N/A,NaN,nan,null,NULL,None,?,. ;
@@ -43,13 +43,21 @@ typedef struct lk_read_options {
 } lk_read_options;
 
 /** Opens a file for one pass.
+ *
+ * An NPZ is a table by one of three rules. FILE.npz:NAME (where there is no file of that whole name) is the array NAME
+ * alone. Else the only matrix, or the one called X where there are several, gives columns x1, x2, ... , and beside it stands
+ * every vector of as many elements, as a column of its own name: an X with a y is x1, ..., xd, y. Where there is no matrix,
+ * all vectors are columns, if they are of one length. What stays out is told by the context's message callback.
+ * An IDX of any rank has its first dimension as rows, and the others, flattened, as columns x1, x2, ...
  * @param context a context.
  * @param path a file; "-" is standard input. gzip and zstd are recognized by their magic numbers.
  * @param options NULL for all defaults.
  * @param out receives the reader; free it by lk_reader_free().
- * Errors: LK_ERROR_IO, LK_ERROR_FORMAT (file:line:column and what would be right), LK_ERROR_MEMORY,
- * LK_ERROR_UNAVAILABLE (compressed input in a build without that library).
- * Cost: reads the first 1000 rows. */
+ * Errors: LK_ERROR_IO, LK_ERROR_FORMAT (file:line:column and what would be right; an archive's checksum that differs,
+ * at the last block), LK_ERROR_DATA (an NPZ whose arrays make no table), LK_ERROR_ARGUMENT (no array NAME),
+ * LK_ERROR_MEMORY, LK_ERROR_UNAVAILABLE (compressed input in a build without that library).
+ * Cost: reads the first 1000 rows; an NPZ that cannot be read by position (standard input, gzip) goes to a temporary
+ * file, a matrix of it in column order is read once. */
 LK_API LK_NODISCARD lk_status lk_reader_open(lk_context *context, const char *path, const lk_read_options *options,
                                              lk_reader **out);
 
@@ -72,7 +80,8 @@ LK_API const lk_table *lk_reader_columns(const lk_reader *reader);
 LK_API void lk_reader_free(lk_reader *reader);
 
 /** Reads a whole file into a table. Where it would exceed the context's memory it stays on disk: an uncompressed NPY
- * where it is, anything else as numbers in an unnamed temporary file. Purely numeric columns become LK_TYPE_REAL.
+ * or IDX, or an uncompressed array of an NPZ, where it is, anything else as numbers in an unnamed temporary file. Purely
+ * numeric columns become LK_TYPE_REAL.
  * @param context a context; its memory decides what is held.
  * @param path a file; "-" is standard input.
  * @param options NULL for all defaults.

@@ -20,8 +20,9 @@ void cli_print_overview(FILE *out)
         cli_grid_add(grid, "%s", cli_verbs[i]->summary);
     }
     cli_grid_print(grid, out, "  ", "ll");
-    fprintf(out, "\n'likely help VERB' tells all about one verb. DATA is CSV, TSV or NPY, also gzip or zstd; - is\n"
-                 "standard input. Exit: 0 done, 1 failed, 2 wrong usage, 3 done but not to be trusted.\n");
+    fprintf(out, "\n'likely help VERB' tells all about one verb. DATA is CSV, TSV, NPY, NPZ or IDX,\n"
+                 "also gzip or zstd; - is standard input. Exit: 0 done, 1 failed, 2 wrong usage,\n"
+                 "3 done but not to be trusted.\n");
 }
 
 /* "default 0.001; from 0 to 1; one of a, b" */

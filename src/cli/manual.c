@@ -132,9 +132,10 @@ static void print_command(FILE *out)
           ".SH DESCRIPTION\n",
           out);
     escape(out, "A model is fitted to a table by 'likely fit', kept in a file, and asked by the other verbs. Data are "
-                "CSV, TSV or NPY files, also compressed by gzip or zstd; - is standard input or output. Results go to "
-                "standard output or to --output, remarks and progress to standard error. Densities are in nats and in "
-                "the units of the data. Numbers have a decimal point whatever the locale.");
+                "CSV, TSV, NPY, NPZ or IDX files, also compressed by gzip or zstd; FILE.npz:NAME is one array of an "
+                "NPZ; - is standard input or output. Results go to standard output or to --output, remarks and progress "
+                "to standard error. Densities are in nats and in the units of the data. Numbers have a decimal point "
+                "whatever the locale.");
     fputs("\n.SH VERBS\n", out);
     for (size_t i = 0; cli_verbs[i] != NULL; i++) {
         fprintf(out, ".TP\n.BR likely\\-%s (1)\n", cli_verbs[i]->name);

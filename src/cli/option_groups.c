@@ -30,7 +30,7 @@ static const lk_parameter json_options[] = {
     FLAG("json", "answer in JSON, for machines (rows: one JSON object a line)"),
 };
 static const lk_parameter reading_options[] = {
-    {"input_format", LK_PARAMETER_CHOICE, NULL, 0, 0, "csv,tsv,npy", NULL,
+    {"input_format", LK_PARAMETER_CHOICE, NULL, 0, 0, "csv,tsv,npy,npz,idx", NULL,
      "format of the input; found by its first bytes if not given"},
     TEXT("delimiter", NULL, "CHAR", "what separates fields: one character, or comma, tab, semicolon, pipe, space; found "
                                     "if not given"),

@@ -12,6 +12,7 @@ static const lk_parameter options[] = {
 static const cli_example examples[] = {
     {"likely convert big.csv.gz -o big.npy", "numbers that load at once"},
     {"likely convert big.npy --format csv | head", "and back"},
+    {"likely convert arrays.npz:X -o x.csv", "one array of an NPZ"},
     {"likely convert iris.csv --ignore Species -o iris.tsv", "without a column"},
     {NULL, NULL},
 };
@@ -179,8 +180,9 @@ const cli_verb cli_verb_convert = {
     .name = "convert",
     .summary = "any readable data in any output format",
     .operands = "DATA",
-    .description = "Reads CSV, TSV or NPY, also compressed by gzip or zstd, and writes CSV, TSV, JSON lines or NPY. DATA "
-                   "is streamed. Numbers are the shortest that read back to the same value.",
+    .description = "Reads CSV, TSV, NPY, NPZ or IDX, also compressed by gzip or zstd, and writes CSV, TSV, JSON lines or "
+                   "NPY. FILE.npz:NAME is one array of an NPZ. DATA is streamed. Numbers are the shortest that read back "
+                   "to the same value.",
     .operands_min = 1,
     .operands_max = 1,
     .groups = CLI_ROWS | CLI_READING | CLI_IGNORE,

@@ -1,12 +1,17 @@
 /* Rows of an array in order: by position where its bytes can be reached so, else as they come. */
 #include "data/array_rows.h"
 
+#include "data/string_list.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { PASS_BYTES = 1 << 18 };
+/* The first bytes that are asked of a stream whose header alone says how many there are. */
+enum { PIECE_BYTES = 1 << 20 };
+/* More columns are not believed: their names alone would fill the memory. Nor are many where there is no row to show them. */
+enum { COLUMNS_LIMIT = 1 << 24, EMPTY_COLUMNS_LIMIT = 1 << 16 };
 
 lk_status lki_array_new(lk_context *ctx, lki_source *source, const char *format, lki_array **out)
 {
@@ -66,6 +71,12 @@ lk_status lki_array_check_size(lk_context *ctx, lki_array *array, int64_t size)
         bytes > INT64_MAX - file->offset) {
         return lki_fail(ctx, LK_ERROR_FORMAT, "%s: the %s header claims %lld x %lld elements, more than any file holds", file->name,
                         array->format, (long long)file->rows, (long long)file->columns);
+    }
+    int limit = file->rows == 0 ? EMPTY_COLUMNS_LIMIT : COLUMNS_LIMIT;
+    if (file->columns > limit) {
+        return lki_fail(ctx, LK_ERROR_FORMAT,
+                        "%s: the %s header claims %lld x %lld elements; at most %d columns are believed of so many rows",
+                        file->name, array->format, (long long)file->rows, (long long)file->columns, limit);
     }
     int64_t expected = file->offset + file->rows * file->columns * (int64_t)file->element_bytes;
     if (size >= 0 && size != expected) {
@@ -139,27 +150,12 @@ lk_status lki_array_begin(lk_context *ctx, lki_array *array)
     return array->place >= 0 ? lki_array_settle(ctx, array) : hold_source(ctx, array);
 }
 
-/* Reads what is left, for its checksum. */
-static lk_status pass_over(lk_context *ctx, lki_source *source)
-{
-    char *buffer = NULL;
-    lk_status status = LK_OK;
-    LKI_TRY(lki_allocate(ctx, PASS_BYTES, 1, &buffer));
-    for (size_t got = PASS_BYTES; got == PASS_BYTES;) {
-        LKI_GOTO(status, done, lki_cancelled(ctx));
-        LKI_GOTO(status, done, lki_source_read(ctx, source, buffer, PASS_BYTES, &got));
-    }
-done:
-    lki_release(ctx, buffer);
-    return status;
-}
-
 lk_status lki_array_settle(lk_context *ctx, lki_array *array)
 {
     if (array->place < 0 || array->file.descriptor >= 0) {
         return LK_OK;
     }
-    LKI_TRY(pass_over(ctx, array->source));
+    LKI_TRY(lki_source_skip(ctx, array->source));
     int descriptor = fcntl(array->place, F_DUPFD_CLOEXEC, 0);
     if (descriptor < 0) {
         int error = errno;
@@ -178,18 +174,33 @@ bool lki_array_by_position(const lki_array *array)
     return array->file.descriptor >= 0 || array->file.bytes != NULL;
 }
 
-lk_status lki_array_next(lk_context *ctx, lki_array *array, int64_t rows, void *buffer, double *out)
+lk_status lki_array_fetch(lk_context *ctx, lki_array *array, int64_t rows, char **buffer, size_t *capacity)
+{
+    size_t bytes = lki_product(lki_product((size_t)rows, (size_t)array->file.columns), array->file.element_bytes);
+    size_t done = 0;
+    while (!lki_array_by_position(array) && done < bytes) {
+        size_t got = 0, want = bytes - done;
+        if (!array->sized && want > done && want > PIECE_BYTES) {
+            want = done > PIECE_BYTES ? done : PIECE_BYTES;
+        }
+        LKI_TRY(lki_extend(ctx, &array->memory, buffer, capacity, done + want, 1));
+        LKI_TRY(lki_source_read(ctx, array->source, *buffer + done, want, &got));
+        if (got < want) {
+            return fail_short(ctx, array);
+        }
+        done += got;
+    }
+    return LK_OK;
+}
+
+lk_status lki_array_next(lk_context *ctx, lki_array *array, int64_t rows, const char *buffer, double *out)
 {
     const lki_array_file *file = &array->file;
     int64_t first = array->next_row;
     if (lki_array_by_position(array)) {
         LKI_TRY(lki_array_file_gather(ctx, file, first, rows, NULL, file->columns, out));
     } else {
-        size_t count = (size_t)(rows * file->columns), got = 0;
-        LKI_TRY(lki_source_read(ctx, array->source, buffer, count * file->element_bytes, &got));
-        if (got < count * file->element_bytes) {
-            return fail_short(ctx, array);
-        }
+        size_t count = (size_t)(rows * file->columns);
         lki_elements_convert(file->element, file->swapped, buffer, count, out);
         size_t bad = lki_find_infinity(out, count);
         if (bad < count) {

@@ -29,8 +29,11 @@ lk_status lki_array_begin(lk_context *ctx, lki_array *array) LK_NODISCARD;
 /* Makes an array that lies in an archive as it is readable by position, after one pass that compares its checksum. */
 lk_status lki_array_settle(lk_context *ctx, lki_array *array) LK_NODISCARD;
 bool lki_array_by_position(const lki_array *array);
-/* The next `rows` rows (there must be as many), all columns. `buffer` is scratch of rows * columns * element_bytes. */
-lk_status lki_array_next(lk_context *ctx, lki_array *array, int64_t rows, void *buffer, double *out) LK_NODISCARD;
+/* Brings the bytes of the next `rows` rows (there must be as many) into *buffer, which grows and is then known to be needed: where
+ * the header alone says how many rows there are, as they come. Nothing is to be brought of an array by position. */
+lk_status lki_array_fetch(lk_context *ctx, lki_array *array, int64_t rows, char **buffer, size_t *capacity) LK_NODISCARD;
+/* The next `rows` rows, all columns; `buffer` holds what was brought. */
+lk_status lki_array_next(lk_context *ctx, lki_array *array, int64_t rows, const char *buffer, double *out) LK_NODISCARD;
 /* After the last row: the data must end there. */
 lk_status lki_array_end(lk_context *ctx, lki_array *array) LK_NODISCARD;
 /* Reads exactly `count` bytes of a header. */

@@ -1,7 +1,12 @@
 /* Rows of several arrays, block by block, beside one another. */
 #include "data/array_set.h"
 
+#include "core/reduce.h"
+
 #include <string.h>
+
+/* Doubles of a block: 2 MB, in whole multiples of LKI_BLOCK_ROWS rows. */
+enum { BLOCK_VALUES = 1 << 18 };
 
 lk_status lki_array_set_new(lk_context *ctx, size_t count, lki_array_set **out)
 {
@@ -82,40 +87,42 @@ fail:
     return status;
 }
 
-/* Scratch for blocks of so many rows. */
-static lk_status make_scratch(lk_context *ctx, lki_array_set *set, int64_t rows)
+int64_t lki_array_set_step(const lki_array_set *set)
 {
-    int64_t widest = 0;
-    bool in_order = false;
-    for (size_t i = 0; i < set->count; i++) {
-        widest = set->arrays[i]->file.columns > widest ? set->arrays[i]->file.columns : widest;
-        in_order = in_order || !lki_array_by_position(set->arrays[i]);
+    int64_t blocks = BLOCK_VALUES / set->columns / LKI_BLOCK_ROWS, left = set->rows - set->next_row;
+    int64_t step = (blocks < 1 ? 1 : blocks) * LKI_BLOCK_ROWS;
+    return left < step ? left : step;
+}
+
+lk_status lki_array_set_fetch(lk_context *ctx, lki_array_set *set, int64_t rows)
+{
+    if (set->count > 1 || set->fetched > 0) {
+        return LK_OK; /* of an archive, whose sizes are known */
     }
-    size_t bytes = lki_product(lki_product((size_t)rows, (size_t)widest), sizeof(double));
-    if (in_order && set->raw == NULL) {
-        set->raw = bytes == SIZE_MAX ? NULL : lki_memory_allocate(&set->memory, bytes);
-    }
-    if (set->count > 1 && set->part == NULL) {
-        set->part = bytes == SIZE_MAX ? NULL : lki_memory_allocate(&set->memory, bytes);
-    }
-    if ((in_order && set->raw == NULL) || (set->count > 1 && set->part == NULL)) {
-        return lki_fail(ctx, LK_ERROR_MEMORY, "out of memory: a block of %lld rows", (long long)rows);
-    }
+    LKI_TRY(lki_array_fetch(ctx, set->arrays[0], rows, &set->raw, &set->raw_capacity));
+    set->fetched = rows;
     return LK_OK;
 }
 
 lk_status lki_array_set_next(lk_context *ctx, lki_array_set *set, int64_t rows, double *out)
 {
     int64_t first = 0;
-    LKI_TRY(make_scratch(ctx, set, rows));
-    for (size_t i = 0; i < set->count; i++) {
+    if (set->count == 1) {
+        LKI_TRY(lki_array_set_fetch(ctx, set, rows));
+        LKI_TRY(lki_array_next(ctx, set->arrays[0], rows, set->raw, out));
+    }
+    for (size_t i = 0; i < set->count && set->count > 1; i++) {
         int64_t columns = set->arrays[i]->file.columns;
-        LKI_TRY(lki_array_next(ctx, set->arrays[i], rows, set->raw, set->count > 1 ? set->part : out));
-        for (int64_t r = 0; set->count > 1 && r < rows; r++) {
+        size_t values = lki_product((size_t)rows, (size_t)columns);
+        LKI_TRY(lki_extend(ctx, &set->memory, &set->part, &set->part_capacity, values, sizeof *set->part));
+        LKI_TRY(lki_array_fetch(ctx, set->arrays[i], rows, &set->raw, &set->raw_capacity));
+        LKI_TRY(lki_array_next(ctx, set->arrays[i], rows, set->raw, set->part));
+        for (int64_t r = 0; r < rows; r++) {
             memcpy(out + r * set->columns + first, set->part + r * columns, (size_t)columns * sizeof *out);
         }
         first += columns;
     }
+    set->fetched = 0;
     set->next_row += rows;
     return LK_OK;
 }

@@ -14,8 +14,11 @@ typedef struct lki_array_set {
     size_t count;
     const char *name;   /* of the file, as in error texts */
     int64_t rows, columns, next_row;
-    void *raw;          /* scratch of a block: bytes, */
+    char *raw;          /* scratch of a block: bytes, */
+    size_t raw_capacity;
+    int64_t fetched;    /* rows in it, of a single array */
     double *part;       /* and the rows of one of several arrays */
+    size_t part_capacity;
 } lki_array_set;
 
 /* A set with room for `count` arrays and none in it yet. */
@@ -25,7 +28,11 @@ lk_status lki_array_set_add(lk_context *ctx, lki_array_set *set, lki_array *arra
 void lki_array_set_free(lki_array_set *set);
 /* A table without rows that has the set's columns: real, and named. */
 lk_status lki_array_set_columns(lk_context *ctx, const lki_array_set *set, lk_table **out) LK_NODISCARD;
-/* The next `rows` rows (there must be as many, and no more than at the first call), row-major. */
+/* How many rows come at once, if so many are left. */
+int64_t lki_array_set_step(const lki_array_set *set);
+/* Makes sure that the next `rows` rows are there before memory for them is taken: of a stream they are read. */
+lk_status lki_array_set_fetch(lk_context *ctx, lki_array_set *set, int64_t rows) LK_NODISCARD;
+/* The next `rows` rows (there must be as many), row-major. */
 lk_status lki_array_set_next(lk_context *ctx, lki_array_set *set, int64_t rows, double *out) LK_NODISCARD;
 /* After the last row: the data must end there. */
 lk_status lki_array_set_end(lk_context *ctx, lki_array_set *set) LK_NODISCARD;

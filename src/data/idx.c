@@ -35,8 +35,8 @@ static lk_status read_header(lk_context *ctx, lki_source *source, lki_array_file
         return lki_fail(ctx, LK_ERROR_FORMAT, "%s is no IDX file: its first bytes are %02x %02x, not 00 00", name, magic[0], magic[1]);
     }
     if (!find_element(magic[2], &file->element)) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "%s: the IDX header claims elements of type %02x; 08, 09, 0b, 0c, 0d and 0e can be read", name,
-                        magic[2]);
+        return lki_fail(ctx, LK_ERROR_FORMAT, "%s: the IDX header claims elements of type %02x; 08, 09, 0b, 0c, 0d and 0e can be read",
+                       name, magic[2]);
     }
     if (magic[3] == 0) {
         return lki_fail(ctx, LK_ERROR_FORMAT, "%s: the IDX header claims no dimensions; one or more are needed", name);

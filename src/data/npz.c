@@ -48,7 +48,7 @@ static lk_status open_bytes(lk_context *ctx, const lki_zip *zip, const entry *e,
 {
     char *name = NULL;
     LKI_TRY(lki_format_text(ctx, &name, "%s:%.*s", zip->name, (int)e->length, e->member->name));
-    lk_status status = lki_zip_part(ctx, zip, e->member, name, part);
+    lk_status status = lki_zip_part(ctx, e->member, name, part);
     if (status == LK_OK) {
         status = lki_source_open_part(ctx, name, zip->descriptor, part, out);
     }
@@ -56,46 +56,54 @@ static lk_status open_bytes(lk_context *ctx, const lki_zip *zip, const entry *e,
     return status;
 }
 
-/* Reads an array's header; one that is no table of numbers is no error. */
+/* Reads an array's header, which must agree with the member's size. *out is set, whatever is returned, once there is a source. */
+static lk_status open_header(lk_context *ctx, const lki_zip *zip, const entry *e, lki_part *part, lki_npy_kind *kind, lki_array **out)
+{
+    lki_source *source = NULL;
+    LKI_TRY(open_bytes(ctx, zip, e, part, &source));
+    LKI_TRY(lki_array_new(ctx, source, "NPY", out));
+    LKI_TRY(lki_npy_header(ctx, source, &(*out)->file, kind));
+    return lki_array_check_size(ctx, *out, part->unpacked);
+}
+
+/* Looks what an array is. One that is no table of numbers is no error, but it must be known that it says so: it is read whole, for
+ * its checksum. */
 static lk_status look_at(lk_context *ctx, const lki_zip *zip, entry *e)
 {
     lki_part part;
-    lki_source *source = NULL;
-    lki_array_file file = {0};
+    lki_array *array = NULL;
     lki_npy_kind kind = {0};
-    LKI_TRY(open_bytes(ctx, zip, e, &part, &source));
-    lk_status status = lki_npy_header(ctx, source, &file, &kind);
-    lki_source_free(source);
+    lk_status status = open_header(ctx, zip, e, &part, &kind, &array);
     if (status != LK_OK && kind.unsuitable) {
         lki_begin(ctx);
-        return LK_OK;
+        status = lki_source_skip(ctx, array->source);
+    } else if (status == LK_OK) {
+        e->rows = array->file.rows;
+        e->columns = array->file.columns;
+        e->dimensions = kind.dimensions;
     }
-    e->rows = file.rows;
-    e->columns = file.columns;
-    e->dimensions = kind.dimensions;
+    lki_array_free(array);
     return status;
 }
 
 static lk_status open_array(lk_context *ctx, const lki_zip *zip, const entry *e, lki_npy_kind *kind, lki_array **out)
 {
     lki_part part;
-    lki_source *source = NULL;
     lki_array *array = NULL;
-    LKI_TRY(open_bytes(ctx, zip, e, &part, &source));
-    LKI_TRY(lki_array_new(ctx, source, "NPY", &array));
-    lk_status status = LK_OK;
-    LKI_GOTO(status, fail, lki_npy_header(ctx, source, &array->file, kind));
-    LKI_GOTO(status, fail, lki_array_check_size(ctx, array, part.unpacked));
-    if (!part.deflated) {
+    lk_status status = open_header(ctx, zip, e, &part, kind, &array);
+    if (status == LK_OK && !part.deflated) {
         array->place = zip->descriptor;
         array->place_offset = part.offset + array->file.offset;
     }
-    LKI_GOTO(status, fail, lki_array_begin(ctx, array));
+    if (status == LK_OK) {
+        status = lki_array_begin(ctx, array);
+    }
+    if (status != LK_OK) {
+        lki_array_free(array);
+        return status;
+    }
     *out = array;
     return LK_OK;
-fail:
-    lki_array_free(array);
-    return status;
 }
 
 /* ---- which of them ----------------------------------------------------------------------------------------------- */
@@ -194,7 +202,7 @@ static void tell_rest(const listing *l)
 static lk_status add(listing *l, lki_array_set *set, const entry *e)
 {
     lki_array *array = NULL;
-    lki_npy_kind kind;
+    lki_npy_kind kind = {0};
     LKI_TRY(open_array(l->ctx, l->zip, e, &kind, &array));
     bool vector = kind.dimensions == 1;
     return lki_array_set_add(l->ctx, set, array, vector ? e->member->name : NULL, vector ? e->length : 0);

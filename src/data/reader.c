@@ -11,9 +11,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-/* Doubles of a block of arrays: 2 MB, in whole multiples of LKI_BLOCK_ROWS rows. */
-enum { BLOCK_VALUES = 1 << 18 };
-
 struct lk_reader {
     lki_memory memory;
     lki_csv *csv;
@@ -113,13 +110,6 @@ static lk_status take_options(lk_context *ctx, const lk_read_options *given, lk_
     return LK_OK;
 }
 
-/* Rows of a block of so many columns. */
-static int64_t block_rows(int64_t columns)
-{
-    int64_t blocks = BLOCK_VALUES / columns / LKI_BLOCK_ROWS;
-    return (blocks < 1 ? 1 : blocks) * LKI_BLOCK_ROWS;
-}
-
 /* A table of the reader's columns without rows of its own. */
 static lk_status new_block(lk_context *ctx, lk_reader *reader)
 {
@@ -159,6 +149,7 @@ static lk_status open_format(lk_context *ctx, lk_reader *reader, lki_source *sou
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "%s: types '%s' are given, but the columns of an %s are real", reader->arrays->name,
                         options->types, format == FORMAT_NPZ ? "NPZ" : reader->arrays->arrays[0]->format);
     }
+    LKI_TRY(lki_array_set_fetch(ctx, reader->arrays, lki_array_set_step(reader->arrays)));
     return lki_array_set_columns(ctx, reader->arrays, &reader->columns);
 }
 
@@ -277,12 +268,11 @@ static lk_status hold_csv(lk_context *ctx, lk_reader *reader)
 static lk_status hold_arrays(lk_context *ctx, lk_reader *reader)
 {
     lki_array_set *set = reader->arrays;
-    int64_t step = block_rows(set->columns);
-    int64_t left = set->rows - set->next_row;
-    int64_t rows = left < step ? left : step;
-    reader->ended = rows == left;
+    int64_t rows = lki_array_set_step(set);
+    reader->ended = rows == set->rows - set->next_row;
     if (rows > 0) {
         size_t values = lki_product((size_t)rows, (size_t)set->columns);
+        LKI_TRY(lki_array_set_fetch(ctx, set, rows));
         LKI_TRY(lki_extend(ctx, &reader->memory, &reader->rows, &reader->capacity, values, sizeof *reader->rows));
         LKI_TRY(lki_array_set_next(ctx, set, rows, reader->rows));
         reader->held = rows;
@@ -484,7 +474,8 @@ static lk_status pass_rows(lk_context *ctx, void *state, int thread, int64_t ind
 /* Maps the rows of a regular file where they are doubles already; false if that cannot be done. */
 static bool map_rows(lk_table *table, const lki_array_file *file)
 {
-    if (file->descriptor < 0 || file->element != LKI_ELEMENT_F64 || file->swapped || file->fortran || file->offset % (int64_t)sizeof(double) != 0) {
+    if (file->descriptor < 0 || file->element != LKI_ELEMENT_F64 || file->swapped || file->fortran ||
+        file->offset % (int64_t)sizeof(double) != 0) {
         return false;
     }
     size_t bytes = (size_t)(file->offset + file->rows * file->columns * (int64_t)sizeof(double));
@@ -499,8 +490,9 @@ static bool map_rows(lk_table *table, const lki_array_file *file)
 }
 
 /* An array that can be read by position: mapped, converted into memory, or left where it is. */
-static lk_status read_by_position(lk_context *ctx, lki_array *array, lk_table *table)
+static lk_status read_by_position(lk_context *ctx, const lki_array_set *set, lk_table *table)
 {
+    lki_array *array = set->arrays[0];
     lki_array_file *file = &array->file;
     int64_t values = file->rows * file->columns;
     table->rows = file->rows;
@@ -515,7 +507,7 @@ static lk_status read_by_position(lk_context *ctx, lki_array *array, lk_table *t
         file->descriptor = -1;
         return LK_OK;
     }
-    array_pass pass = {.file = file, .step = block_rows(file->columns)};
+    array_pass pass = {.file = file, .step = lki_array_set_step(set)};
     if (map_rows(table, file)) {
         pass.mapped = table->values;
     } else {
@@ -561,7 +553,7 @@ static lk_status read_arrays(lk_context *ctx, lk_reader *reader, lk_table **out)
     }
     if (set->count == 1 && lki_array_by_position(set->arrays[0])) {
         LKI_TRY(lki_array_end(ctx, set->arrays[0]));
-        LKI_TRY(read_by_position(ctx, set->arrays[0], reader->columns));
+        LKI_TRY(read_by_position(ctx, set, reader->columns));
     } else {
         LKI_TRY(read_in_order(ctx, reader, reader->columns));
     }

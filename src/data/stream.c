@@ -480,6 +480,20 @@ done:
     return status;
 }
 
+lk_status lki_source_skip(lk_context *ctx, lki_source *source)
+{
+    char *buffer = NULL;
+    lk_status status = LK_OK;
+    LKI_TRY(lki_allocate(ctx, RAW_BYTES, 1, &buffer));
+    for (size_t got = RAW_BYTES; got == RAW_BYTES;) {
+        LKI_GOTO(status, done, lki_cancelled(ctx));
+        LKI_GOTO(status, done, lki_source_read(ctx, source, buffer, RAW_BYTES, &got));
+    }
+done:
+    lki_release(ctx, buffer);
+    return status;
+}
+
 const char *lki_source_name(const lki_source *source)
 {
     return source->name;

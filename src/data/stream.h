@@ -23,6 +23,8 @@ lk_status lki_source_open_part(lk_context *ctx, const char *name, int descriptor
                                lki_source **out) LK_NODISCARD;
 /* Copies at most `limit` bytes into an unnamed temporary file that the caller closes; *size receives how many there were. */
 lk_status lki_source_spool(lk_context *ctx, lki_source *source, int64_t limit, int *descriptor, int64_t *size) LK_NODISCARD;
+/* Reads what is left and drops it: of a part its end and checksum are then known to be right. */
+lk_status lki_source_skip(lk_context *ctx, lki_source *source) LK_NODISCARD;
 /* Reads `want` bytes; fewer only at the end of the data. May be called from another thread than the one before. */
 lk_status lki_source_read(lk_context *ctx, lki_source *source, void *bytes, size_t want, size_t *got) LK_NODISCARD;
 /* The first bytes, decompressed, without taking them: at most 64. */

@@ -99,7 +99,8 @@ static lk_status find_ending(lk_context *ctx, const lki_zip *zip, int64_t size, 
         at--;
     }
     if (at < 0) {
-        status = lki_fail(ctx, LK_ERROR_FORMAT, "%s: no zip directory stands at the end of the file; it is truncated, or no NPZ", zip->name);
+        status = lki_fail(ctx, LK_ERROR_FORMAT, "%s: no zip directory stands at the end of the file; it is truncated, or no NPZ",
+                          zip->name);
         goto done;
     }
     const unsigned char *record = tail + at;
@@ -195,7 +196,8 @@ static lk_status take_member(lk_context *ctx, lki_zip *zip, const unsigned char 
                 (method == METHOD_DEFLATED && unpacked / DEFLATE_RATIO > packed) || little(entry + 34, 2) != 0;
     if (lies) {
         return lki_fail(ctx, LK_ERROR_FORMAT,
-                        "%s: the zip archive is damaged: its directory claims %llu bytes, packed in %llu at byte %llu, for '%.*s'", zip->name,
+                        "%s: the zip archive is damaged: its directory claims %llu bytes, packed in %llu at byte %llu, for '%.*s'",
+                        zip->name,
                         (unsigned long long)unpacked, (unsigned long long)packed, (unsigned long long)header, (int)name, text);
     }
     lki_zip_member *member = &zip->members[zip->count];
@@ -254,6 +256,52 @@ done:
     return status;
 }
 
+/* Whether the local header says what the directory says. Where sizes and checksum stand behind the data, it has none. */
+static bool agrees(const lki_zip_member *member, const unsigned char *local, const unsigned char *rest, size_t name, size_t extra)
+{
+    uint64_t packed = little(local + 18, 4), unpacked = little(local + 22, 4);
+    unsigned flags = (unsigned)little(local + 6, 2);
+    if (name != member->length || memcmp(rest, member->name, name) != 0 || little(local + 8, 2) != member->method ||
+        (flags & (FLAG_ENCRYPTED | FLAG_SIZES_BEHIND)) != (member->flags & (FLAG_ENCRYPTED | FLAG_SIZES_BEHIND))) {
+        return false;
+    }
+    if ((flags & FLAG_SIZES_BEHIND) != 0) {
+        return true;
+    }
+    return widen(rest + name, extra, (uint64_t *const[]){&unpacked, &packed}, 2) && packed == (uint64_t)member->packed &&
+           unpacked == (uint64_t)member->unpacked && little(local + 14, 4) == member->crc;
+}
+
+/* The local header of a member must say what the directory says, so that no byte of either can be changed unseen. */
+static lk_status check_member(lk_context *ctx, const lki_zip *zip, lki_zip_member *member)
+{
+    unsigned char local[LOCAL_BYTES];
+    lk_status status = LK_OK;
+    unsigned char *rest = NULL;
+    int64_t room = zip->directory - member->header - LOCAL_BYTES;
+    if (room < 0) {
+        return fail_damaged(ctx, zip, "a member reaches into its directory");
+    }
+    LKI_TRY(read_at(ctx, zip, member->header, local, sizeof local));
+    size_t length = (size_t)little(local + 26, 2), extra = (size_t)little(local + 28, 2);
+    if (memcmp(local, "PK\3\4", 4) != 0 || (int64_t)(length + extra) > room || member->packed > room - (int64_t)(length + extra)) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "%s: the zip archive is damaged: no member '%s' of %lld bytes begins at byte %lld", zip->name,
+                        member->name, (long long)member->packed, (long long)member->header);
+    }
+    LKI_TRY(lki_allocate(ctx, length + extra, 1, &rest));
+    LKI_GOTO(status, done, read_at(ctx, zip, member->header + LOCAL_BYTES, rest, length + extra));
+    if (!agrees(member, local, rest, length, extra)) {
+        status = lki_fail(ctx, LK_ERROR_FORMAT,
+                          "%s: the zip archive is damaged: the header of '%s' at byte %lld says otherwise than the directory", zip->name,
+                          member->name, (long long)member->header);
+        goto done;
+    }
+    member->data = member->header + LOCAL_BYTES + (int64_t)(length + extra);
+done:
+    lki_release(ctx, rest);
+    return status;
+}
+
 lk_status lki_zip_open(lk_context *ctx, lki_source *source, lki_zip **out)
 {
     lki_memory memory = lki_memory_of(ctx);
@@ -277,6 +325,9 @@ lk_status lki_zip_open(lk_context *ctx, lki_source *source, lki_zip **out)
     }
     LKI_GOTO(status, fail, find_ending(ctx, zip, size, &e));
     LKI_GOTO(status, fail, read_directory(ctx, zip, &e));
+    for (int64_t i = 0; i < zip->count; i++) {
+        LKI_GOTO(status, fail, check_member(ctx, zip, &zip->members[i]));
+    }
     *out = zip;
     return LK_OK;
 fail:
@@ -303,56 +354,18 @@ void lki_zip_free(lki_zip *zip)
 
 /* ---- members ----------------------------------------------------------------------------------------------------- */
 
-/* Whether the local header says what the directory says. Where sizes and checksum stand behind the data, it has none. */
-static bool agrees(const lki_zip_member *member, const unsigned char *local, const unsigned char *rest, size_t name, size_t extra)
+lk_status lki_zip_part(lk_context *ctx, const lki_zip_member *member, const char *name, lki_part *out)
 {
-    uint64_t packed = little(local + 18, 4), unpacked = little(local + 22, 4);
-    unsigned flags = (unsigned)little(local + 6, 2);
-    if (name != member->length || memcmp(rest, member->name, name) != 0 || little(local + 8, 2) != member->method ||
-        (flags & (FLAG_ENCRYPTED | FLAG_SIZES_BEHIND)) != (member->flags & (FLAG_ENCRYPTED | FLAG_SIZES_BEHIND))) {
-        return false;
-    }
-    if ((flags & FLAG_SIZES_BEHIND) != 0) {
-        return true;
-    }
-    return widen(rest + name, extra, (uint64_t *const[]){&unpacked, &packed}, 2) && packed == (uint64_t)member->packed &&
-           unpacked == (uint64_t)member->unpacked && little(local + 14, 4) == member->crc;
-}
-
-lk_status lki_zip_part(lk_context *ctx, const lki_zip *zip, const lki_zip_member *member, const char *name, lki_part *out)
-{
-    unsigned char local[LOCAL_BYTES];
     if ((member->flags & FLAG_ENCRYPTED) != 0) {
         return lki_fail(ctx, LK_ERROR_FORMAT, "%s is encrypted; an NPZ without a password is needed", name);
     }
     if (member->method != METHOD_STORED && member->method != METHOD_DEFLATED) {
         return lki_fail(ctx, LK_ERROR_FORMAT,
-                        "%s is compressed by method %u of zip; stored and deflated members can be read (numpy.savez, savez_compressed)", name,
+                        "%s is compressed by method %u of zip; stored and deflated members can be read (numpy.savez, savez_compressed)",
+                        name,
                         member->method);
     }
-    lk_status status = LK_OK;
-    unsigned char *rest = NULL;
-    int64_t room = zip->directory - member->header - LOCAL_BYTES;
-    if (room < 0) {
-        return fail_damaged(ctx, zip, "a member reaches into its directory");
-    }
-    LKI_TRY(read_at(ctx, zip, member->header, local, sizeof local));
-    size_t length = (size_t)little(local + 26, 2), extra = (size_t)little(local + 28, 2);
-    if (memcmp(local, "PK\3\4", 4) != 0 || (int64_t)(length + extra) > room || member->packed > room - (int64_t)(length + extra)) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "%s: the zip archive is damaged: no member of %lld bytes begins at byte %lld", name,
-                        (long long)member->packed, (long long)member->header);
-    }
-    LKI_TRY(lki_allocate(ctx, length + extra, 1, &rest));
-    LKI_GOTO(status, done, read_at(ctx, zip, member->header + LOCAL_BYTES, rest, length + extra));
-    if (!agrees(member, local, rest, length, extra)) {
-        status = lki_fail(ctx, LK_ERROR_FORMAT,
-                          "%s: the zip archive is damaged: the member's header at byte %lld says otherwise than the directory", name,
-                          (long long)member->header);
-        goto done;
-    }
-    *out = (lki_part){.offset = member->header + LOCAL_BYTES + (int64_t)(length + extra), .packed = member->packed,
-                      .unpacked = member->unpacked, .crc = member->crc, .deflated = member->method == METHOD_DEFLATED};
-done:
-    lki_release(ctx, rest);
-    return status;
+    *out = (lki_part){.offset = member->data, .packed = member->packed, .unpacked = member->unpacked, .crc = member->crc,
+                      .deflated = member->method == METHOD_DEFLATED};
+    return LK_OK;
 }

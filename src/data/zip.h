@@ -8,7 +8,8 @@ typedef struct lki_zip_member {
     char *name;
     size_t length; /* of the name */
     unsigned flags, method;
-    int64_t header; /* where its local header begins */
+    int64_t header; /* where its local header begins, */
+    int64_t data;   /* and what comes behind that */
     int64_t packed, unpacked;
     uint32_t crc;
 } lki_zip_member;
@@ -24,11 +25,11 @@ typedef struct lki_zip {
     int64_t count;
 } lki_zip;
 
-/* Reads the directory; takes the source, whatever is returned. What is no regular file goes to a temporary one first. */
+/* Reads the directory, with which every member's local header must agree; takes the source, whatever is returned. What is no regular
+ * file goes to a temporary one first. */
 lk_status lki_zip_open(lk_context *ctx, lki_source *source, lki_zip **out) LK_NODISCARD;
 void lki_zip_free(lki_zip *zip);
-/* Where a member's bytes lie, once its local header agrees with the directory. `name` is for error texts. */
-lk_status lki_zip_part(lk_context *ctx, const lki_zip *zip, const lki_zip_member *member, const char *name,
-                       lki_part *out) LK_NODISCARD;
+/* Where a member's bytes lie, if they can be read. `name` is for error texts. */
+lk_status lki_zip_part(lk_context *ctx, const lki_zip_member *member, const char *name, lki_part *out) LK_NODISCARD;
 
 #endif

@@ -1,5 +1,5 @@
 /* Each allocation of reading fails once in turn: an error, no leak, no crash, outputs untouched. */
-#include "../npy_file.h"
+#include "../npz_file.h"
 
 typedef struct attempt {
     const char *path;
@@ -96,8 +96,46 @@ static void test_npy(void **state)
     }
 }
 
+/* Arrays side by side, alone, in column order; stored and deflated; by position and spooled. */
+static void test_npz(void **state)
+{
+    (void)state;
+    for (int form = 0; form < 4; form++) {
+        npz_file f = {.form = form & 1};
+        npz_add_counting(&f, "X.npy", 2000, 2, (form & 2) != 0, 0);
+        npz_add_counting(&f, "y.npy", 2000, 0, false, 0);
+        npz_end(&f, "");
+        char *path = read_file(f.bytes.bytes, f.bytes.used), member[64];
+        snprintf(member, sizeof member, "%s:X", path);
+        try_all(&(attempt){path, 0, false});
+        try_all(&(attempt){path, 1000, false});
+        try_all(&(attempt){path, 0, true});
+        try_all(&(attempt){member, 0, false});
+        try_all(&(attempt){member, 1000, false});
+        try_all(&(attempt){member, 0, true});
+        read_remove(path);
+        npz_free(&f);
+    }
+}
+
+static void test_idx(void **state)
+{
+    (void)state;
+    static const char zeros[8000];
+    read_text t = {0};
+    idx_header(&t, 0x08, (const int64_t[]){1000, 4, 2}, 3);
+    read_put(&t, zeros, sizeof zeros);
+    char *path = read_file(t.bytes, t.used);
+    try_all(&(attempt){path, 0, false});
+    try_all(&(attempt){path, 1000, false});
+    try_all(&(attempt){path, 0, true});
+    read_remove(path);
+    free(t.bytes);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_csv), cmocka_unit_test(test_npy)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_csv), cmocka_unit_test(test_npy), cmocka_unit_test(test_npz),
+                                       cmocka_unit_test(test_idx)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
