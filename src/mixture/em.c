@@ -450,7 +450,7 @@ lk_status lki_em_run(lk_context *ctx, const lki_em_data *data, const lki_em_opti
     result->objective = objective;
     result->entropy = fmax(w.sums[LKI_SUM_ENTROPY], 0.0);
     result->iterations = iteration;
-    result->converged = converged || o->tol == 0.0;
+    result->converged = converged || (o->tol == 0.0 && iteration >= 2 && settled(before, last, objective, LKI_TOL_DEFAULT));
     result->defect_size = __builtin_nan("");
     result->defect_rcond = __builtin_nan("");
     result->defect = small_component(&w, m, &result->defect_size);

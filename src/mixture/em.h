@@ -26,8 +26,10 @@ void lki_em_data_free(lk_context *ctx, lki_em_data *data);
 
 enum { LKI_FREEZE_WEIGHTS = 1, LKI_FREEZE_MEANS = 2, LKI_FREEZE_COVARIANCES = 4 };
 
+#define LKI_TOL_DEFAULT 1e-7
+
 typedef struct lki_em_options {
-    double tol;          /* see lki_em_run; 0 = exactly max_iter iterations */
+    double tol;          /* see lki_em_run; 0 = exactly max_iter iterations, judged by LKI_TOL_DEFAULT at their end */
     int64_t max_iter;
     unsigned freeze;
     lki_prior prior;     /* kappa = 0: none */

@@ -413,7 +413,9 @@ static lk_status search_families(fit_state *f, int common_scale)
             continue;
         }
         for (int64_t k = 0; k < count; k++) {
-            if ((double)K[k] <= f->data.positive) {
+            /* Beyond the first, a K that must leave some component fewer than d + 1 rows is passed over: it could not be chosen. */
+            const int hopeless = k > 0 && (double)K[k] * (double)(f->data.d + 1) > f->data.total;
+            if ((double)K[k] <= f->data.positive && !hopeless) {
                 LKI_GOTO(status, done, fit_one(f, K[k], covariance, count == 1 && chosen == 1));
             }
         }

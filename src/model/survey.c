@@ -147,14 +147,14 @@ static lk_status remark_column(lk_context *ctx, lk_model *model, const char *nam
 static lk_status remark_missing(lk_context *ctx, lk_model *model, const double *sums)
 {
     char *text = NULL;
-    LKI_TRY(lki_format_text(ctx, &text, "%.0f values are missing, in %.0f of %.0f rows; the fit uses those there are", sums[MISSING],
+    LKI_TRY(lki_format_text(ctx, &text, "missing values: %.0f, in %.0f of %.0f rows; the fit uses those there are", sums[MISSING],
                             sums[INCOMPLETE], sums[ROWS]));
     lk_status status = lki_model_remark(ctx, model, text);
     lki_release(ctx, text);
     if (status != LK_OK || !(sums[EMPTY] > 0.0)) {
         return status;
     }
-    LKI_TRY(lki_format_text(ctx, &text, "%.0f rows have no value at all and are left out", sums[EMPTY]));
+    LKI_TRY(lki_format_text(ctx, &text, "rows without any value, left out: %.0f", sums[EMPTY]));
     status = lki_model_remark(ctx, model, text);
     lki_release(ctx, text);
     return status;

@@ -72,7 +72,7 @@ fit "folder in place of a file" 1 "folder" folder
 ### Values that no density can have.
 printf 'a,b\n1,2\nNaN,NaN\n3,5\n4,4\n5,9\n2,2\n7,1\n' >nan.csv
 made=nan.lk
-expect "row of NaN" 0 "no value at all" "$likely" fit nan.csv --components 1 -o nan.lk
+expect "row of NaN" 0 "without any value" "$likely" fit nan.csv --components 1 -o nan.lk
 rm -f nan.lk
 made=none
 printf 'a,b\n1,NA\n2,NA\n3,NA\n' >void.csv
