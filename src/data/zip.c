@@ -362,8 +362,7 @@ lk_status lki_zip_part(lk_context *ctx, const lki_zip_member *member, const char
     if (member->method != METHOD_STORED && member->method != METHOD_DEFLATED) {
         return lki_fail(ctx, LK_ERROR_FORMAT,
                         "%s is compressed by method %u of zip; stored and deflated members can be read (numpy.savez, savez_compressed)",
-                        name,
-                        member->method);
+                        name, member->method);
     }
     *out = (lki_part){.offset = member->data, .packed = member->packed, .unpacked = member->unpacked, .crc = member->crc,
                       .deflated = member->method == METHOD_DEFLATED};
