@@ -28,8 +28,8 @@ static int write_files(void **state)
     }
     for (int64_t i = 0; i < ROWS; i++) {
         char text[120];
-        snprintf(text, sizeof text, "%.17g,level %d,\"note, \"\"%d\"\"\",%s\n", numbers[i], (int)(read_random() % 40) + (int)(i / 2000),
-                 (int)i, i % 9 == 0 ? "" : "1");
+        snprintf(text, sizeof text, "%.17g,level %d,\"note, \"\"%d\"\"\",%s\n", numbers[i],
+                 (int)(read_random() % 40) + (int)(i / 2000), (int)i, i % 9 == 0 ? "" : "1");
         read_put_text(&mixed, text);
     }
     read_put(&npy, numbers, sizeof *numbers * ROWS * COLUMNS);

@@ -2,10 +2,10 @@
  * in small windows and chunks, on two threads and in blocks. */
 #include "data/reader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <stdio.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -84,8 +84,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     static const char delimiters[] = {0, ',', ';', '\t'};
-    lk_read_options options = {.size = sizeof options, .delimiter = delimiters[data[0] & 3], .header = (data[0] >> 2 & 3) % 3 - 1,
-                               .format = "csv", .types = (data[0] & 16) != 0 ? "1=text" : NULL, .na = (data[0] & 32) != 0 ? "0,x" : NULL};
+    lk_read_options options = {.size = sizeof options,
+                               .delimiter = delimiters[data[0] & 3],
+                               .header = (data[0] >> 2 & 3) % 3 - 1,
+                               .format = "csv",
+                               .types = (data[0] & 16) != 0 ? "1=text" : NULL,
+                               .na = (data[0] & 32) != 0 ? "0,x" : NULL};
     lki_csv_cut small = {(size_t)(data[1] & 15) + 1, (size_t)(data[1] >> 4) + 1}, large = {1 << 16, 1 << 14};
     lk_context *one = context_of(1, 0), *two = context_of(2, 0), *disk = context_of(1, 64);
     lk_table *a = NULL, *b = NULL, *c = NULL;
