@@ -11,7 +11,7 @@
 enum { SAMPLE_ROWS = 20000, SAMPLE_ROWS_A_COMPONENT = 500 };
 /* Up to so many rows, starts from hierarchical partitions join the default ones. */
 enum { TREES_JOIN_ROWS = 2000 };
-/* Share of rows that --criterion heldout keeps out. */
+/* Share of rows that --criterion held-out keeps out. */
 #define HELD_OUT_SHARE 0.2
 
 static const lk_parameter parameters[] = {
@@ -26,8 +26,8 @@ static const lk_parameter parameters[] = {
     {"max_iter", LK_PARAMETER_INTEGER, "1000", 0, 1e9, NULL, "N", "EM iterations at most"},
     {"tol", LK_PARAMETER_REAL, "1e-7", 0, 1, NULL, "X",
      "converged when the rise still to come, by Aitken's rule, is below X (1 + |log-likelihood|); 0 = exactly max_iter iterations"},
-    {"criterion", LK_PARAMETER_CHOICE, "bic", 0, 0, "bic,icl,aic,heldout", NULL,
-     "what chooses among fits, larger is better; heldout = log-likelihood of a fifth of the rows"},
+    {"criterion", LK_PARAMETER_CHOICE, "bic", 0, 0, "bic,icl,aic,held-out", NULL,
+     "what chooses among fits, larger is better; held-out = log-likelihood of a fifth of the rows"},
     {"prior", LK_PARAMETER_CHOICE, "none", 0, 0, "none,normal_wishart", NULL,
      "normal_wishart: the weak conjugate prior of Fraley and Raftery (2007) against collapse"},
     {"freeze", LK_PARAMETER_CHOICES, NULL, 0, 0, "weights,means,covariances", NULL, "parameters kept as the start model has them"},
@@ -43,7 +43,7 @@ typedef struct fit_record {
 typedef struct fit_state {
     lk_context *ctx;
     const lki_fit_task *task;
-    lki_em_data data, train, test; /* train and test only for the heldout criterion */
+    lki_em_data data, train, test; /* train and test only for the held-out criterion */
     lki_dataset train_rows, test_rows;
     lki_sample sample, train_sample;
     struct lki_hierarchy *hierarchy, *train_hierarchy; /* NULL = no starts from trees */
@@ -169,7 +169,7 @@ static double criterion_of(const fit_state *f, const fit_record *r)
 {
     return strcmp(f->criterion, "icl") == 0       ? r->icl
            : strcmp(f->criterion, "aic") == 0     ? r->aic
-           : strcmp(f->criterion, "heldout") == 0 ? r->held_out
+           : strcmp(f->criterion, "held-out") == 0 ? r->held_out
                                                   : r->bic;
 }
 
@@ -188,7 +188,7 @@ static lk_status consider(fit_state *f, fit_record *r)
 {
     json_t *row = table_row(r, f->task->log_jacobian);
     int failed = row == NULL;
-    if (!failed && strcmp(f->criterion, "heldout") == 0) {
+    if (!failed && strcmp(f->criterion, "held-out") == 0) {
         failed = json_object_set_new(row, "held_out", isfinite(r->held_out) ? json_real(r->held_out) : json_null()) != 0;
     }
     failed = failed || json_array_append(f->table, row) != 0;
@@ -256,7 +256,7 @@ static lk_status fit_one(fit_state *f, int64_t K, const lki_covariance *covarian
     }
     LKI_TRY(status);
     score_fit(&r, f->data.total);
-    if (strcmp(f->criterion, "heldout") == 0 && !only) {
+    if (strcmp(f->criterion, "held-out") == 0 && !only) {
         status = held_out(f, &r.held_out);
         if (status != LK_OK) {
             lki_mixture_free(r.mixture);
@@ -291,7 +291,7 @@ static lk_status prepare(fit_state *f, int common_scale, int64_t most_components
     }
     LKI_TRY(lki_sample_new(f->ctx, &f->data, rows, f->search.seed, &f->sample));
     LKI_TRY(grow_trees(f, &f->sample, most_components, &f->hierarchy));
-    if (strcmp(f->criterion, "heldout") != 0) {
+    if (strcmp(f->criterion, "held-out") != 0) {
         return LK_OK;
     }
     f->train_rows = f->test_rows = *task->data;
@@ -299,7 +299,7 @@ static lk_status prepare(fit_state *f, int common_scale, int64_t most_components
     f->test_rows.mask = f->train_rows.mask;
     f->test_rows.mask.kind = 2;
     if (task->data->mask.kind != 0) {
-        return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "--criterion heldout cannot be combined with --holdout or --folds; choose one");
+        return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "--criterion held-out cannot be combined with --holdout or --folds; choose one");
     }
     LKI_TRY(lki_em_data_new(f->ctx, &f->train_rows, task->names, &f->train));
     LKI_TRY(lki_em_data_new(f->ctx, &f->test_rows, task->names, &f->test));

@@ -146,7 +146,7 @@ static void same_bytes_with_weights(void **state)
     }
     write_both(x, rows, 4);
     compare_ways(x, rows, 4, "components=3;restarts=2;tol=1e-5", "x1,x2,x3", "x4");
-    compare_ways(x, rows, 4, "components=1..2;restarts=1;tol=1e-4;criterion=heldout", "x3,x1", "x4");
+    compare_ways(x, rows, 4, "components=1..2;restarts=1;tol=1e-4;criterion=held-out", "x3,x1", "x4");
     free(x);
 }
 

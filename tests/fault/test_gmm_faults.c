@@ -129,7 +129,7 @@ static void fit_memory(void **state)
         "components=1",
         "components=2;restarts=2;tol=1e-3",
         "components=1..3;restarts=1;tol=1e-2;covariance=full,tied,diag,spherical",
-        "components=1..2;restarts=2;tol=1e-2;criterion=heldout;prior=normal_wishart",
+        "components=1..2;restarts=2;tol=1e-2;criterion=held-out;prior=normal_wishart",
         "components=3;restarts=1;tol=0;max_iter=2;init=random",
         "components=2;tol=1e-1;max_iter=3;init=hierarchical;covariance=VEI,EVI,VEE,EVE,VVE,EEV,VEV,EVV,EII,EEI",
         "components=3;tol=1e-1;max_iter=2;covariance=full",
@@ -189,7 +189,7 @@ static void json_texts_without_memory(void **state)
         lk_model *model = NULL, *built = NULL;
         char *text = NULL;
         json_memory = (check_memory){.fail_at = fail_at};
-        lk_status status = gmm_try(ctx, table, "components=1..2;restarts=1;tol=1e-2;criterion=heldout", NULL, NULL, NULL, &model);
+        lk_status status = gmm_try(ctx, table, "components=1..2;restarts=1;tol=1e-2;criterion=held-out", NULL, NULL, NULL, &model);
         status = status == LK_OK ? lk_model_info(ctx, model, &text) : status;
         status = status == LK_OK ? lk_model_build(ctx, "gmm", build_json, NULL, &built) : status;
         const int failed = json_memory.calls >= fail_at;

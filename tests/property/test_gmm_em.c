@@ -578,11 +578,11 @@ static void held_out_criterion(void **state)
     lki_stream s = gmm_stream(1200);
     double *x = gmm_random_rows(&s, 600, 2, 2, 4);
     lk_table *table = gmm_table(ctx, x, 600, 2), *few = gmm_table(ctx, x, 9, 2);
-    lk_model *fit = gmm_fit(ctx, table, "components=1..4;criterion=heldout;restarts=4", NULL, NULL, NULL);
+    lk_model *fit = gmm_fit(ctx, table, "components=1..4;criterion=held-out;restarts=4", NULL, NULL, NULL);
     assert_int_equal(lk_model_trusted(fit), 1);
     assert_true(lk_model_groups(fit) >= 2);
     lk_model_free(fit);
-    fit = gmm_fit(ctx, few, "components=1..9;criterion=heldout;restarts=2", NULL, NULL, NULL);
+    fit = gmm_fit(ctx, few, "components=1..9;criterion=held-out;restarts=2", NULL, NULL, NULL);
     gmm_assert_finite(fit);
     lk_model_free(fit);
     lk_table_free(table);
