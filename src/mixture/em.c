@@ -29,7 +29,7 @@ typedef struct em_work {
     int threads;
     size_t sums_length;
     int floored;           /* 1-based component whose covariance is held at the floor, 0 = none */
-    double floored_rcond;
+    double floored_rcond, floored_variance; /* the one that fell below its bound; NaN = the other did */
 } em_work;
 
 static void work_free(lk_context *ctx, em_work *w)
@@ -307,18 +307,16 @@ static lk_status factor_all(lk_context *ctx, em_work *w, unsigned freeze, lki_mi
     w->floored = 0;
     for (int64_t k = 0; k < matrices; k++) {
         double *C = m->covariances + k * size;
-        double rcond = 0.0;
-        int bad = lki_mixture_factor_one(m, k, w->matrix) != 0;
-        if (!bad) {
-            rcond = fmin(1.0 / m->condition[k], m->smallest[k]);
-            bad = !(rcond >= LKI_RCOND_MIN);
-        }
-        if (!bad) {
+        const int singular = lki_mixture_factor_one(m, k, w->matrix) != 0;
+        const double rcond = singular ? 0.0 : 1.0 / m->condition[k], variance = singular ? 0.0 : m->smallest[k];
+        const int narrow = !(variance >= LKI_VARIANCE_MIN), ill = !(rcond >= LKI_RCOND_MIN);
+        if (!narrow && !ill) {
             continue;
         }
         w->floored = (int)k + 1;
-        w->floored_rcond = rcond;
-        if ((freeze & LKI_FREEZE_COVARIANCES) && rcond > 0.0) {
+        w->floored_rcond = ill && !(narrow && size == 1) ? rcond : __builtin_nan("");
+        w->floored_variance = variance;
+        if ((freeze & LKI_FREEZE_COVARIANCES) && !singular) {
             continue;
         }
         double top = 0.0;
@@ -326,11 +324,17 @@ static lk_status factor_all(lk_context *ctx, em_work *w, unsigned freeze, lki_mi
         for (int64_t j = 0; j < count; j++) {
             top = fmax(top, C[j * stride]);
         }
-        const double floor = 2.0 * LKI_RCOND_MIN * fmax((double)d * top, 1.0);
-        for (int64_t j = 0; j < count; j++) {
-            C[j * stride] = size == d * d ? C[j * stride] + floor : fmax(C[j * stride], floor);
+        /* The smallest variance is known up to a factor of d. A mean that has just moved far leaves rounding in the scatter that may
+         * exceed the floor and not be positive definite: then the floor rises until it is. */
+        int64_t minor = 1;
+        for (double floor = 2.0 * (double)d * fmax(LKI_RCOND_MIN * top, LKI_VARIANCE_MIN); minor != 0 && floor < 1e3 * fmax(top, 1.0);
+             floor *= 16.0) {
+            for (int64_t j = 0; j < count; j++) {
+                C[j * stride] = size == d * d ? C[j * stride] + floor : fmax(C[j * stride], floor);
+            }
+            minor = lki_mixture_factor_one(m, k, w->matrix);
         }
-        if (lki_mixture_factor_one(m, k, w->matrix) != 0) {
+        if (minor != 0) {
             return lki_fail(ctx, LK_ERROR_NUMERIC, "the covariance of component %lld is not finite; scale or check the data",
                             (long long)k);
         }
@@ -453,10 +457,12 @@ lk_status lki_em_run(lk_context *ctx, const lki_em_data *data, const lki_em_opti
     result->converged = converged || (o->tol == 0.0 && iteration >= 2 && settled(before, last, objective, LKI_TOL_DEFAULT));
     result->defect_size = __builtin_nan("");
     result->defect_rcond = __builtin_nan("");
+    result->defect_variance = __builtin_nan("");
     result->defect = small_component(&w, m, &result->defect_size);
     if (result->defect < 0 && w.floored != 0) {
         result->defect = w.floored - 1;
         result->defect_rcond = w.floored_rcond;
+        result->defect_variance = w.floored_variance;
     }
 done:
     work_free(ctx, &w);

@@ -46,14 +46,18 @@ typedef struct lki_em_result {
     int64_t defect;        /* component that is degenerate, -1 = none */
     double defect_size;    /* its effective size if that is below d + 1, else NaN */
     double defect_rcond;   /* its reciprocal condition if that is the fault, else NaN */
+    double defect_variance; /* its smallest variance if that is the fault, else NaN */
 } lki_em_result;
 
-/* The bounds below which a component is degenerate: effective size d + 1, and this reciprocal condition in standardized units. */
+/* The bounds below which a component is degenerate: effective size d + 1; this reciprocal condition in standardized units; and this
+ * variance in any direction, in units of the data's own, which is where rows that are equal but for rounding collapse to, and
+ * the only bound that a single variance can meet. */
 #define LKI_RCOND_MIN 1e-8
+#define LKI_VARIANCE_MIN 1e-16
 
 /* Runs EM from the parameters in m (standardized units), which it replaces. Converged when the rise of the objective that is still to
  * come, estimated by Aitken's rule from the last two rises, is at most tol (1 + |log-likelihood|). A covariance that collapses below
- * LKI_RCOND_MIN is held at that floor, and the result names it.
+ * LKI_RCOND_MIN or LKI_VARIANCE_MIN is held at that floor, and the result names it.
  * Cost an iteration: n K (terms + statistics) multiply-adds and n K exp. */
 lk_status lki_em_run(lk_context *ctx, const lki_em_data *data, const lki_em_options *options, lki_mixture *m,
                      lki_em_result *result) LK_NODISCARD;

@@ -489,12 +489,19 @@ static void describe_defect(const lki_em_result *r, const lki_mixture *m, char *
     if (r->defect >= 0 && isfinite(r->defect_size)) {
         snprintf(out, size, "component %lld has an effective size of %.3g rows, below d + 1 = %lld", (long long)r->defect, r->defect_size,
                  (long long)d + 1);
-    } else if (r->defect >= 0 && lki_mixture_matrices(m) < m->K) {
-        snprintf(out, size, "the shared covariance collapsed: reciprocal condition %.2g, below %.0e; it is held at that floor",
-                 r->defect_rcond, LKI_RCOND_MIN);
     } else if (r->defect >= 0) {
-        snprintf(out, size, "component %lld collapsed: reciprocal condition %.2g, below %.0e; its covariance is held at that floor",
-                 (long long)r->defect, r->defect_rcond, LKI_RCOND_MIN);
+        char which[48], how[96];
+        if (lki_mixture_matrices(m) < m->K) {
+            snprintf(which, sizeof which, "the shared covariance");
+        } else {
+            snprintf(which, sizeof which, "component %lld", (long long)r->defect);
+        }
+        if (isfinite(r->defect_rcond)) {
+            snprintf(how, sizeof how, "reciprocal condition %.2g, below %.0e", r->defect_rcond, LKI_RCOND_MIN);
+        } else {
+            snprintf(how, sizeof how, "a variance of %.2g of the data's own, below %.0e", r->defect_variance, LKI_VARIANCE_MIN);
+        }
+        snprintf(out, size, "%s collapsed: %s; it is held at that floor", which, how);
     }
 }
 

@@ -426,6 +426,57 @@ static void collapse_is_never_selected(void **state)
     lk_table_free(table);
 }
 
+/* The bound is the reciprocal condition, 1e-8, whatever the size of a component: of two groups in four features of sd .5, 1, 1.5, the
+ * last being the first plus noise of sd e / 2, the extreme eigenvalues are 2.25 and e^2 / 8, so that e = 5e-4 stays above it (1.4e-8) and
+ * e = 2e-4 (2.2e-9) falls below. A round group 1e-5 as wide as the data is sound. */
+static void bound_of_degeneracy(void **state)
+{
+    enum { N = 400 };
+    static const struct {
+        double noise, width;
+        int degenerate;
+    } cases[] = {{5e-4, 1, 0}, {2e-4, 1, 1}, {1, 1e-5, 0}, {1, 1e-9, 1}};
+    lk_context *ctx = *state;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        lki_stream s = gmm_stream(70);
+        double *x = gmm_random_rows(&s, N, 4, 1, 0), far = 0, square = 0;
+        for (int i = 0; i < N; i++) {
+            double *row = x + 4 * i;
+            row[3] = cases[c].noise < 1 ? row[0] + cases[c].noise * row[3] : row[3];
+            for (int j = 0; j < 4; j++) {
+                row[j] = i % 2 == 0 ? cases[c].width * row[j] + (cases[c].width < 1) * 3 : row[j] + 12 * (cases[c].width == 1);
+                square += i % 2 == 0 ? (row[j] - (cases[c].width < 1) * 3) * (row[j] - (cases[c].width < 1) * 3) : 0;
+            }
+            far += i % 2 == 0;
+        }
+        lk_table *table = gmm_table(ctx, x, N, 4);
+        char text[400];
+        const double at = cases[c].width < 1 ? 3 : 0, other = cases[c].width < 1 ? 0 : 12, v = cases[c].width * cases[c].width;
+        snprintf(text, sizeof text, "{\"weights\":[0.5,0.5],\"means\":[[%g,%g,%g,%g],[%g,%g,%g,%g]],\"covariances\":"
+                 "[[[%g,0,0,0],[0,%g,0,0],[0,0,%g,0],[0,0,0,%g]],[[1,0,0,0],[0,1,0,0],[0,0,1,0],[0,0,0,1]]]}",
+                 at, at, at, at, other, other, other, other, v, v, v, v);
+        lk_model *start = gmm_build(ctx, text), *model = gmm_fit(ctx, table, "tol=1e-6", NULL, NULL, start);
+        json_t *info = gmm_info(ctx, model);
+        const char *defect = json_string_value(json_object_get(info, "degenerate"));
+        print_message("noise %g, width %g: %s\n", cases[c].noise, cases[c].width, defect != NULL ? defect : "sound");
+        assert_int_equal(defect != NULL, cases[c].degenerate);
+        if (cases[c].width == 1e-5) { /* and keeps its size: the trace of its covariance over 4 is the mean square */
+            const json_t *C = json_object_get(json_array_get(json_object_get(info, "components"), 0), "covariance");
+            double trace = 0, mean = 0;
+            for (size_t j = 0; j < 4; j++) {
+                trace += json_number_value(json_array_get(json_array_get(C, j), j));
+            }
+            mean = square / far; /* about the true mean: 1 in 200 more than about the group's own */
+            assert_true(trace > 0.98 * mean && trace < mean);
+        }
+        json_decref(info);
+        lk_model_free(model);
+        lk_model_free(start);
+        lk_table_free(table);
+        free(x);
+    }
+}
+
 /* A group too small for its family is named with its size. */
 static void small_component_is_named(void **state)
 {
@@ -627,6 +678,7 @@ int main(void)
         cmocka_unit_test(too_few_rows),
         cmocka_unit_test(odd_weights),
         cmocka_unit_test(collapse_is_never_selected),
+        cmocka_unit_test(bound_of_degeneracy),
         cmocka_unit_test(small_component_is_named),
         cmocka_unit_test(malformed_parameters),
         cmocka_unit_test(sizes_are_checked_before_memory),
