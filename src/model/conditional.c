@@ -90,7 +90,7 @@ lk_status lk_model_condition(lk_context *ctx, const lk_model *model, const int64
     LKI_GOTO(status, done, lki_model_part(ctx, model, rest, model->d - count, &part));
     part->report.n = (double)NAN; /* no rows were fitted under this condition */
     LKI_GOTO(status, done, remark(ctx, model, features, values, count, part));
-    LKI_GOTO(status, done, model->method->operations->condition(ctx, model->state, features, z, count, &part->state));
+    LKI_GOTO(status, done, model->operations.condition(ctx, model->state, features, z, count, &part->state));
     *out = part;
     part = NULL;
 done:

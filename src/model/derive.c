@@ -132,7 +132,7 @@ static lk_status score_feature(lk_context *ctx, const lki_question *q, const dou
         minus[j] -= step;
         width[k] = plus[j] - minus[j]; /* the step that was really made */
     }
-    LKI_TRY(q->model->method->operations->log_density(ctx, q->model->state, shifted, 2 * levels, densities));
+    LKI_TRY(q->model->operations.log_density(ctx, q->model->state, shifted, 2 * levels, densities));
     *out = extrapolate(densities, densities + levels, width, levels);
     return LK_OK;
 }

@@ -172,7 +172,7 @@ lk_status lk_model_marginal(lk_context *ctx, const lk_model *model, const int64_
     LKI_TRY(lki_features_check(ctx, model, features, count, model->d));
     lki_blas_enter();
     LKI_GOTO(status, done, lki_model_part(ctx, model, features, count, &part));
-    LKI_GOTO(status, done, model->method->operations->marginal(ctx, model->state, features, count, &part->state));
+    LKI_GOTO(status, done, model->operations.marginal(ctx, model->state, features, count, &part->state));
     *out = part;
     part = NULL;
 done:

@@ -48,6 +48,7 @@ static lk_status part_new(lk_context *ctx, const lki_question *q, const lki_patt
     LKI_GOTO(status, failed, lki_zeros(ctx, 1, sizeof *p->model, &p->model));
     p->model->memory = lki_memory_of(ctx);
     p->model->method = model->method;
+    p->model->operations = model->operations;
     p->model->seed = -1;
     p->model->report = lki_report_unknown();
     LKI_GOTO(status, failed, lki_zeros(ctx, (size_t)pattern->known, sizeof *p->model->names, &p->model->names));
@@ -56,7 +57,7 @@ static lk_status part_new(lk_context *ctx, const lki_question *q, const lki_patt
         LKI_GOTO(status, failed,
                  lki_transform_select(ctx, model->transform, pattern->features, pattern->known, &p->model->transform));
     }
-    LKI_GOTO(status, failed, model->method->operations->marginal(ctx, model->state, pattern->features, pattern->known, &p->model->state));
+    LKI_GOTO(status, failed, model->operations.marginal(ctx, model->state, pattern->features, pattern->known, &p->model->state));
     LKI_GOTO(status, failed, lki_question_open(ctx, p->model, q->operation, &p->question));
     *out = p;
     return LK_OK;
@@ -92,7 +93,7 @@ static lk_status prepare(lk_context *ctx, const lki_question *q, lki_scratch *s,
 /* What is known where nothing is: the density over no features is 1, and groups have their prior probabilities. */
 static void answer_empty(const lki_question *q, const lki_pattern *pattern, double *out)
 {
-    const lki_operations *ops = q->model->method->operations;
+    const lki_operations *ops = &q->model->operations;
     for (int64_t r = 0; r < pattern->count; r++) {
         double *row = out + pattern->rows[r] * q->columns;
         if (q->operation == LK_OPERATION_LOG_DENSITY) {

@@ -101,7 +101,7 @@ static lk_status info_extra(lk_context *ctx, const json_t *extra, json_t *info)
 
 static lk_status info_fill(lk_context *ctx, const lk_model *model, json_t *info)
 {
-    const lki_operations *ops = model->method->operations;
+    const lki_operations *ops = &model->operations;
     LKI_TRY(lki_json_set(ctx, info, "method", json_string(model->method->public.name)));
     LKI_TRY(info_parameters(ctx, model, info));
     LKI_TRY(lki_json_set(ctx, info, "n", lki_json_number(model->report.n)));

@@ -21,6 +21,7 @@ lk_status lki_model_new(lk_context *ctx, const lki_method *method, int64_t d, co
     LKI_GOTO(status, failed, lki_zeros(ctx, 1, sizeof *model, &model));
     model->memory = lki_memory_of(ctx);
     model->method = method;
+    model->operations = *method->operations;
     model->seed = -1;
     model->report = lki_report_unknown();
     LKI_GOTO(status, failed, lki_zeros(ctx, (size_t)d, sizeof *model->names, &model->names));
@@ -51,7 +52,7 @@ void lk_model_free(lk_model *model)
     }
     lki_memory memory = model->memory;
     if (model->state != NULL) {
-        model->method->operations->free(&memory, model->state);
+        model->operations.free(&memory, model->state);
     }
     lki_values_free(&memory, model->values);
     lki_transform_free(model->transform);
@@ -90,7 +91,7 @@ int64_t lk_model_dimension(const lk_model *model)
 
 int64_t lk_model_groups(const lk_model *model)
 {
-    const lki_operations *ops = model->method->operations;
+    const lki_operations *ops = &model->operations;
     return ops->groups != NULL && ops->responsibilities != NULL ? ops->groups(model->state) : 0;
 }
 
@@ -101,7 +102,7 @@ const char *lk_model_feature(const lk_model *model, int64_t feature)
 
 lki_origin lki_model_origin(const lk_model *model, lk_operation operation)
 {
-    const lki_operations *ops = model->method->operations;
+    const lki_operations *ops = &model->operations;
     bool own = false, derived = false;
     switch (operation) {
     case LK_OPERATION_LOG_DENSITY:
@@ -171,7 +172,7 @@ lk_status lki_question_open(lk_context *ctx, const lk_model *model, lk_operation
     q->columns = operation == LK_OPERATION_LOG_DENSITY        ? 1
                  : operation == LK_OPERATION_RESPONSIBILITIES ? lk_model_groups(model)
                                                               : model->d;
-    q->marginals = operation != LK_OPERATION_CDF && model->method->operations->marginal != NULL &&
+    q->marginals = operation != LK_OPERATION_CDF && model->operations.marginal != NULL &&
                    lki_model_origin(model, operation) == LKI_ORIGIN_OWN;
     if (operation == LK_OPERATION_CDF && model->transform != NULL) {
         LKI_TRY(lki_zeros(ctx, (size_t)model->d, sizeof *q->inner, &q->inner));
@@ -254,7 +255,7 @@ static const double *rows_prepare(const lki_question *q, lki_scratch *s, const d
 
 static lk_status family_block(lk_context *ctx, const lki_question *q, const double *z, int64_t rows, double *out)
 {
-    const lki_operations *ops = q->model->method->operations;
+    const lki_operations *ops = &q->model->operations;
     const void *state = q->model->state;
     switch (q->operation) {
     case LK_OPERATION_LOG_DENSITY:
@@ -426,7 +427,7 @@ static lk_status draw_block(lk_context *ctx, void *state, int thread, int64_t in
     (void)thread;
     rows = rows < LKI_BLOCK_ROWS ? rows : LKI_BLOCK_ROWS;
     LKI_TRY(lki_cancelled(ctx));
-    return model->method->operations->sample(ctx, model->state, a->seed, a->first_row + first, rows, out);
+    return model->operations.sample(ctx, model->state, a->seed, a->first_row + first, rows, out);
 }
 
 lk_status lki_model_draw(lk_context *ctx, const lk_model *model, uint64_t seed, int64_t first_row, int64_t rows, double *out)

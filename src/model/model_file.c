@@ -109,7 +109,7 @@ lk_status lk_model_save(lk_context *ctx, const lk_model *model, const char *path
     lk_status status = metadata != NULL ? LK_OK : lki_json_memory(ctx);
     LKI_GOTO(status, done, status);
     LKI_GOTO(status, done, put_parts(ctx, metadata, model));
-    LKI_GOTO(status, done, model->method->operations->save(ctx, model->state, tensors, &count));
+    LKI_GOTO(status, done, model->operations.save(ctx, model->state, tensors, &count));
     status = lki_safetensors_write(ctx, path, metadata, tensors, count);
 done:
     json_decref(metadata);
@@ -339,7 +339,7 @@ lk_status lki_model_parse(lk_context *ctx, const char *name, const char *bytes, 
     LKI_GOTO(status, done, get_parts(ctx, &l));
     lk_model *model = l.model;
     lki_blas_enter();
-    status = model->method->operations->load(ctx, model->values, model->d, file.tensors, file.count, &model->state);
+    status = model->operations.load(ctx, model->values, model->d, file.tensors, file.count, &model->state);
     lki_blas_leave();
     LKI_GOTO(status, done, in_file(ctx, name, "tensors", status));
     *out = model;

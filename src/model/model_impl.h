@@ -8,6 +8,7 @@
 struct lk_model {
     lki_memory memory;
     const lki_method *method;
+    lki_operations operations; /* what the state is asked with: the method's own, or those over its classes (classes.h) */
     lki_values *values;
     int64_t d;
     char **names;             /* d */

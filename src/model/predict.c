@@ -68,7 +68,7 @@ static lk_status ready_new(lk_context *ctx, const filling *f, const lki_pattern 
     LKI_TRY(lki_zeros(ctx, 1, sizeof *r, &r));
     lk_status status = LK_OK;
     r->memory = lki_memory_of(ctx);
-    r->operations = model->method->operations->conditional;
+    r->operations = model->operations.conditional;
     if (model->transform != NULL && pattern->known > 0) {
         LKI_GOTO(status, failed, lki_transform_select(ctx, model->transform, pattern->features, pattern->known, &r->given));
     }
@@ -355,7 +355,7 @@ static lk_status fill(lk_context *ctx, filling *f)
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "rows is %lld; it must be at least 0", (long long)f->rows);
     }
     LKI_TRY(lki_model_supports(ctx, f->model, LK_OPERATION_CONDITION));
-    f->terms = f->model->method->operations->conditional->terms(f->model->state);
+    f->terms = f->model->operations.conditional->terms(f->model->state);
     f->wanted_most = f->targets != NULL ? f->target_count : f->model->d;
     lki_blas_enter();
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)threads, sizeof *f->workers, &f->workers));
