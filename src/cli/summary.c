@@ -150,6 +150,12 @@ static void print_scalars(FILE *out, const json_t *info)
             cli_grid_add(grid, "%s, %.0f iterations", json_is_true(converged) ? "yes" : "no", iterations);
         }
     }
+    const json_t *search = json_object_get(info, "search");
+    if (number_of(search, "finished") > 0) {
+        cli_grid_add(grid, "starts");
+        cli_grid_add(grid, "%.0f, finished %.0f, at the best optimum %.0f", number_of(search, "starts"), number_of(search, "finished"),
+                     number_of(search, "reached"));
+    }
     const char *degenerate = text_of(info, "degenerate");
     if (degenerate != NULL && degenerate[0] != '\0') {
         cli_grid_add(grid, "degenerate");

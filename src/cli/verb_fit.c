@@ -113,12 +113,17 @@ static void collect_settings(const cli_command *command, lk_setting *settings)
 
 static int build(cli_command *command, const lk_setting *settings, lk_model **model)
 {
-    char *json = read_text(cli_text(command, "params"));
+    const char *path = cli_text(command, "params");
+    char *json = read_text(path);
     if (json == NULL) {
         return CLI_FAILED;
     }
     lk_status status = lk_model_build(command->context, command->method->name, json, settings, model);
     free(json);
+    if (status == LK_ERROR_FORMAT || status == LK_ERROR_DATA || status == LK_ERROR_ARGUMENT) {
+        cli_error("%s: %s", strcmp(path, "-") == 0 ? "standard input" : path, lk_error_message(command->context));
+        return status == LK_ERROR_ARGUMENT ? CLI_USAGE : CLI_FAILED;
+    }
     return status == LK_OK ? CLI_DONE : cli_fail(command, status);
 }
 

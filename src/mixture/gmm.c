@@ -37,6 +37,7 @@ static const lk_parameter parameters[] = {
 typedef struct fit_record {
     lki_mixture *mixture; /* standardized units */
     lki_em_result result;
+    lki_tally tally;
     double n, parameters, bic, icl, aic, held_out;
 } fit_record;
 
@@ -214,10 +215,11 @@ static lk_status held_out(fit_state *f, double *out)
 {
     lki_mixture *m = NULL;
     lki_em_result result;
+    lki_tally tally;
     int64_t distinct;
     LKI_TRY(set_prior(f, &f->train, f->search.K));
     f->search.hierarchy = f->train_hierarchy;
-    lk_status status = lki_search_run(f->ctx, &f->train, &f->train_sample, &f->search, &m, &result, &distinct);
+    lk_status status = lki_search_run(f->ctx, &f->train, &f->train_sample, &f->search, &m, &result, &tally, &distinct);
     if (status == LK_ERROR_DATA && distinct < f->search.K) {
         lki_begin(f->ctx);
         *out = -__builtin_inf();
@@ -249,7 +251,7 @@ static lk_status fit_one(fit_state *f, int64_t K, const lki_covariance *covarian
     f->search.covariance = covariance;
     f->search.hierarchy = f->hierarchy;
     LKI_TRY(set_prior(f, &f->data, K));
-    lk_status status = lki_search_run(f->ctx, &f->data, &f->sample, &f->search, &r.mixture, &r.result, &distinct);
+    lk_status status = lki_search_run(f->ctx, &f->data, &f->sample, &f->search, &r.mixture, &r.result, &r.tally, &distinct);
     if (status == LK_ERROR_DATA && distinct < K && !only) {
         lki_begin(f->ctx); /* a K of a range that the rows cannot carry is passed over */
         return LK_OK;
@@ -505,6 +507,28 @@ static void describe_defect(const lki_em_result *r, const lki_mixture *m, char *
     }
 }
 
+/* What the report keeps beside its numbers: the table of fits where there are several, and how the starts of the best one fared. */
+static lk_status keep_extra(const fit_state *f, lki_report *report)
+{
+    const lki_tally *t = &f->best.tally;
+    json_t *extra = json_object();
+    int failed = extra == NULL;
+    if (!failed && json_array_size(f->table) > 1) {
+        failed = json_object_set(extra, "selection", f->table) != 0;
+    }
+    if (!failed && t->starts > 0) {
+        failed = json_object_set_new(extra, "search",
+                                     json_pack("{s:I, s:I, s:I, s:f}", "starts", (json_int_t)t->starts, "finished", (json_int_t)t->finished,
+                                               "reached", (json_int_t)t->reached, "tolerance", LKI_REACHED_TOL)) != 0;
+    }
+    if (failed) {
+        json_decref(extra);
+        return lki_fail(f->ctx, LK_ERROR_MEMORY, "out of memory for the table of fits");
+    }
+    report->extra = extra;
+    return LK_OK;
+}
+
 static lk_status gmm_fit(lk_context *ctx, const lki_fit_task *task, void **state, lki_report *report)
 {
     fit_state f = {.ctx = ctx, .task = task, .table = json_array()};
@@ -525,10 +549,7 @@ static lk_status gmm_fit(lk_context *ctx, const lki_fit_task *task, void **state
         status = lki_fail(ctx, LK_ERROR_DATA, "no number of components asked for fits the rows; ask for fewer");
         goto done;
     }
-    if (json_array_size(f.table) > 1 && (report->extra = json_pack("{s:O}", "selection", f.table)) == NULL) {
-        status = lki_fail(ctx, LK_ERROR_MEMORY, "out of memory for the table of fits");
-        goto done;
-    }
+    LKI_GOTO(status, done, keep_extra(&f, report));
     lki_mixture *best = f.best.mixture;
     f.best.mixture = NULL;
     LKI_GOTO(status, done, lki_gmm_new(ctx, best, &g));

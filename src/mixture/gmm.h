@@ -18,6 +18,7 @@ lk_status lki_gmm_new(lk_context *ctx, lki_mixture *mixture, lki_gmm **out) LK_N
 void lki_gmm_free(const lki_memory *memory, void *state);
 
 extern const lki_operations lki_gmm_operations;
+extern const lki_method lki_method_gmm; /* gmm.c */
 
 /* lki_method.build of the gmm: gmm_build.c. */
 lk_status lki_gmm_build(lk_context *ctx, const json_t *json, const lki_values *values, void **state, int64_t *d,

@@ -181,13 +181,40 @@ static lk_status check_keys(lk_context *ctx, const json_t *json)
     return LK_OK;
 }
 
+/* Settings must agree with what stands there, and those of a fit have no say: nothing is fitted. */
+static lk_status check_settings(lk_context *ctx, const lki_values *values, int64_t K, const lki_covariance *family)
+{
+    int64_t count, agrees = 0;
+    const int64_t *components = lki_value_list(values, "components", &count);
+    for (int64_t i = 0; i < count; i++) {
+        agrees = agrees || components[i] == K;
+    }
+    if (lki_value_is_set(values, "components") && !agrees) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "weights has %lld entries, and components = %s is asked for; leave --components out",
+                        (long long)K, lki_value_text(values, "components"));
+    }
+    if (lki_value_is_set(values, "covariance") && !lki_value_has(values, "covariance", family->name) &&
+        !lki_value_has(values, "covariance", family->letters) && !lki_value_has(values, "covariance", "all")) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "the covariances are of the family %s, and %s is asked for; leave --covariance out",
+                        family->name, lki_value_text(values, "covariance"));
+    }
+    const lk_method *method = &lki_method_gmm.public;
+    for (int64_t i = 0; i < method->parameter_count; i++) {
+        const char *name = method->parameters[i].name;
+        if (lki_value_is_set(values, name) && strcmp(name, "components") != 0 && strcmp(name, "covariance") != 0) {
+            return lki_fail(ctx, LK_ERROR_ARGUMENT, "%s = %s is a setting of a fit, and nothing is fitted; leave it out", name,
+                            lki_value_text(values, name));
+        }
+    }
+    return LK_OK;
+}
+
 lk_status lki_gmm_build(lk_context *ctx, const json_t *json, const lki_values *values, void **state, int64_t *d_out, char ***names)
 {
     lki_mixture *m = NULL;
     lki_gmm *g;
     char **columns = NULL;
     lk_status status = LK_OK;
-    (void)values;
     LKI_TRY(check_keys(ctx, json));
     const json_t *weights = json_object_get(json, "weights"), *means = json_object_get(json, "means"),
                  *covariances = json_object_get(json, "covariances");
@@ -197,6 +224,7 @@ lk_status lki_gmm_build(lk_context *ctx, const json_t *json, const lki_values *v
     }
     const lki_covariance *family;
     LKI_TRY(find_family(ctx, json, covariances, K, d, &family));
+    LKI_TRY(check_settings(ctx, values, K, family));
     const int64_t shape_full[3] = {K, d, d}, shape_tied[2] = {d, d};
     const int64_t *shape = family->form == LKI_FORM_TIED ? shape_tied : shape_full;
     const int rank = family->form == LKI_FORM_FULL ? 3 : family->form == LKI_FORM_SPHERICAL ? 1 : 2;

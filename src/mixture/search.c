@@ -15,6 +15,8 @@ typedef struct workspace {
     double *centres; /* K x d */
     int32_t *labels; /* one a row of the sample */
     int32_t *links;  /* the same, for cutting trees */
+    double *ends;    /* objectives of the runs that were finished; -inf for a degenerate one */
+    int64_t starts, finished;
 } workspace;
 
 typedef struct candidate {
@@ -129,6 +131,11 @@ static void keep(candidate *list, int64_t *count, int64_t most, candidate *fresh
     (*count)++;
 }
 
+static void note_end(workspace *work, const lki_em_result *result)
+{
+    work->ends[work->finished++] = result->defect < 0 ? result->objective : -__builtin_inf();
+}
+
 /* Start `number`, or with tree >= 0 the one from that tree. */
 static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *s, int64_t number,
                            int tree, workspace *work, candidate *out, int64_t *distinct)
@@ -145,12 +152,14 @@ static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_s
         status = kmeans_start(ctx, sample, s, number, &stream, work, out->mixture, distinct);
     }
     if (status == LK_OK && *distinct >= s->K) {
+        work->starts++;
         if (em.tol > 0.0) {
             em.tol = fmax(em.tol, SHORT_TOL);
             em.max_iter = em.max_iter < SHORT_ITERATIONS ? em.max_iter : SHORT_ITERATIONS;
             status = lki_em_run(ctx, &sample->exact.data, &em, out->mixture, &out->result);
         } else {
             status = lki_em_run(ctx, data, &em, out->mixture, &out->result);
+            note_end(work, &out->result);
         }
     }
     if (status != LK_OK) {
@@ -161,13 +170,15 @@ static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_s
 }
 
 /* The rest of a run that was cut short, on all rows. */
-static lk_status finish(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *s, candidate *c)
+static lk_status finish(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *s, workspace *work,
+                        candidate *c)
 {
     const int64_t before = sample->whole ? c->result.iterations : 0; /* a short run on all rows counts */
     lki_em_options em = s->em;
     em.max_iter -= before;
     LKI_TRY(lki_em_run(ctx, data, &em, c->mixture, &c->result));
     c->result.iterations += before;
+    note_end(work, &c->result);
     return LK_OK;
 }
 
@@ -188,7 +199,7 @@ static lk_status try_trees(lk_context *ctx, const lki_em_data *data, const lki_s
         }
     }
     if (top.mixture != NULL) {
-        LKI_GOTO(status, done, finish(ctx, data, sample, s, &top));
+        LKI_GOTO(status, done, finish(ctx, data, sample, s, work, &top));
         lki_em_result less = top.result;
         less.objective -= 2.0 * s->em.tol * (1.0 + fabs(less.objective));
         if (better(&less, &best->result)) {
@@ -202,18 +213,27 @@ done:
     return status;
 }
 
+static void count(const workspace *work, const lki_em_result *best, lki_tally *tally)
+{
+    *tally = (lki_tally){.starts = work->starts, .finished = work->finished};
+    for (int64_t i = 0; best->defect < 0 && i < work->finished; i++) {
+        tally->reached += work->ends[i] >= best->objective - LKI_REACHED_TOL * (1.0 + fabs(best->objective));
+    }
+}
+
 lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *s,
-                         lki_mixture **out, lki_em_result *result, int64_t *distinct)
+                         lki_mixture **out, lki_em_result *result, lki_tally *tally, int64_t *distinct)
 {
     const int64_t restarts = restarts_of(s, data);
     const int only_trees = s->trees_only && trees_of(s) > 0;
     const int64_t finishers = s->em.tol == 0.0 || !sample->whole ? 1 : only_trees ? restarts : (restarts + 3) / 4;
     candidate *list = NULL;
-    workspace work = {NULL, NULL, NULL};
-    int64_t count = 0;
+    workspace work = {.starts = 0};
+    int64_t kept = 0;
     lk_status status = LK_OK;
     *distinct = s->K;
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)finishers + 1, sizeof *list, &list));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)restarts + 1, sizeof(double), &work.ends));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)s->K, (size_t)data->d * sizeof(double), &work.centres));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)sample->plain.rows.rows, sizeof(int32_t), &work.labels));
     LKI_GOTO(status, done, lki_allocate(ctx, trees_of(s) > 0 ? (size_t)s->hierarchy->rows : 0, sizeof(int32_t), &work.links));
@@ -233,13 +253,13 @@ lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sam
                               (long long)s->K, (long long)*distinct);
             goto done;
         }
-        keep(list, &count, finishers, &fresh);
+        keep(list, &kept, finishers, &fresh);
     }
-    for (int64_t i = 0; s->em.tol > 0.0 && i < count; i++) {
-        LKI_GOTO(status, done, finish(ctx, data, sample, s, &list[i]));
+    for (int64_t i = 0; s->em.tol > 0.0 && i < kept; i++) {
+        LKI_GOTO(status, done, finish(ctx, data, sample, s, &work, &list[i]));
     }
     int64_t best = 0;
-    for (int64_t i = 1; i < count; i++) {
+    for (int64_t i = 1; i < kept; i++) {
         best = better(&list[i].result, &list[best].result) ? i : best;
     }
     if (!only_trees && s->em.tol > 0.0) {
@@ -247,12 +267,14 @@ lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sam
     }
     *out = list[best].mixture;
     *result = list[best].result;
+    count(&work, result, tally);
     list[best].mixture = NULL;
 done:
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < kept; i++) {
         lki_mixture_free(list[i].mixture);
     }
     lki_release(ctx, list);
+    lki_release(ctx, work.ends);
     lki_release(ctx, work.centres);
     lki_release(ctx, work.labels);
     lki_release(ctx, work.links);

@@ -35,9 +35,17 @@ typedef struct lki_search {
     lki_em_options em;
 } lki_search;
 
+/* How the starts of a search fared. */
+typedef struct lki_tally {
+    int64_t starts;   /* tried */
+    int64_t finished; /* of them run to their end on all rows: the others were behind after some iterations */
+    int64_t reached;  /* of these, at the best non-degenerate optimum to within LKI_REACHED_TOL (1 + |objective|) */
+} lki_tally;
+#define LKI_REACHED_TOL 1e-6
+
 /* Runs the starts on the sample, the best of them on all rows. *out is in standardized units. Errors: LK_ERROR_DATA when there are
  * fewer distinct rows than K (*distinct then says how many). */
 lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *search,
-                         lki_mixture **out, lki_em_result *result, int64_t *distinct) LK_NODISCARD;
+                         lki_mixture **out, lki_em_result *result, lki_tally *tally, int64_t *distinct) LK_NODISCARD;
 
 #endif

@@ -53,6 +53,11 @@ try likely fit --params bad.json
 printf '{"weights": [1], "means": ' >bad.json
 try likely fit --params bad.json
 try likely fit --params absent.json
+try likely fit --params p.json --components 3 -o no.lk
+try likely fit --params p.json --covariance diag -o no.lk
+try likely fit --params p.json --tol 1e-3 -o no.lk
+likely fit --params p.json --components 2 --covariance VVV -q -o q.lk && likely info q.lk | head -1
+ls no.lk 2>/dev/null
 ls bad* absent* 2>/dev/null
 echo == never over its own data
 cp faithful.csv own.lk
