@@ -31,7 +31,8 @@ typedef struct lk_writer lk_writer;
 typedef struct lk_read_options {
     size_t size;           /**< sizeof(lk_read_options) */
     const char *format;    /**< "csv", "tsv", "npy", "npz", "idx"; NULL = by magic number, then by the delimiter */
-    char delimiter;        /**< 0 = the one among , ; tab | that splits the first lines evenly */
+    char delimiter;        /**< 0 = the one among , ; tab | that splits the first lines evenly, else runs of
+                                blanks; ' ' = runs of blanks */
     int header;            /**< 1 = the first line names the columns, -1 = it does not, 0 = find out */
     const char *na;        /**< comma-separated tokens that mean missing; NULL = NA,N/A,NaN,nan,null,NULL,None,?,. ;
                               an empty field always is */

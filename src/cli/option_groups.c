@@ -32,8 +32,8 @@ static const lk_parameter json_options[] = {
 static const lk_parameter reading_options[] = {
     {"input_format", LK_PARAMETER_CHOICE, NULL, 0, 0, "csv,tsv,npy,npz,idx", NULL,
      "format of the input; found by its first bytes if not given"},
-    TEXT("delimiter", NULL, "CHAR", "what separates fields: one character, or comma, tab, semicolon, pipe, space; found "
-                                    "if not given"),
+    TEXT("delimiter", NULL, "CHAR", "what separates fields: one character, or comma, tab, semicolon, pipe, space "
+                                    "(runs of blanks); found if not given"),
     FLAG("header", "the first line names the columns; found out if not given"),
     FLAG("no_header", "the first line is data; columns are called x1, x2, ..."),
     TEXT("na", NULL, "TOKENS", "comma-separated tokens that mean missing; an empty field always does; NA, N/A, NaN, nan, "

@@ -6,7 +6,8 @@
  *
  * Rules beyond RFC 4180: a quote opens a quoted field only as the field's first byte; blank lines are skipped; blanks
  * around a number, a missing token and an unquoted name do not count; a line ends by LF, CRLF, or CR alone in a file without
- * LF. In an error's file:line:column the line is the text's and the column is the table's, both from 1. */
+ * LF. Where a blank is the delimiter, a run of spaces and tabs is one, and those at the ends of a line are none: the window is rewritten so
+ * as it is filled. In an error's file:line:column the line is the text's and the column is the table's, both from 1. */
 #ifndef LIKELY_CSV_H
 #define LIKELY_CSV_H
 
@@ -83,6 +84,9 @@ typedef struct lki_csv {
     int64_t column_count;
     char delimiter;
     bool bare_cr;   /* lines end by CR alone */
+    struct {        /* where runs of blanks are being made one: what the bytes so far leave open */
+        bool quoted, closed, inside, pending; /* within quotes; just after them; within a line's fields; after a blank */
+    } blanks;
     bool keep_text; /* texts are kept in the columns' strings */
     bool numeric;   /* every column is real or integer: no strings to number */
     bool has_header;
@@ -122,6 +126,8 @@ lk_status lki_csv_fill_first(lk_context *ctx, lki_csv *csv, lki_csv_window *wind
 /* Cuts [from, window's end) anew: after the header is known. */
 lk_status lki_csv_cut_window(lk_context *ctx, lki_csv *csv, lki_csv_window *window, const char *from) LK_NODISCARD;
 int64_t lki_csv_count_lines(const char *begin, const char *end);
+/* Makes each run of blanks among the window's bytes from `from` on one space, and none at the ends of lines. */
+void lki_csv_squeeze(lki_csv *csv, lki_csv_window *window, size_t from);
 void lki_csv_window_free(const lki_csv *csv, lki_csv_window *window);
 
 /* ---- csv_field.c: one field */

@@ -163,6 +163,44 @@ static void translate(char *bytes, size_t count)
     }
 }
 
+void lki_csv_squeeze(lki_csv *csv, lki_csv_window *window, size_t from)
+{
+    char *out = window->bytes + from;
+    bool quoted = csv->blanks.quoted, closed = csv->blanks.closed, inside = csv->blanks.inside, pending = csv->blanks.pending;
+    for (const char *p = out, *end = window->bytes + window->used; p < end; p++) {
+        const bool after_quote = closed;
+        closed = false;
+        if (quoted) {
+            closed = *p == '"';
+            quoted = !closed;
+        } else if (*p == ' ' || *p == '\t') {
+            if (inside && !pending) {
+                *out++ = ' ';
+                pending = true;
+            }
+            continue;
+        } else if (*p == '\n' || *p == '\r') {
+            out -= pending;
+            inside = pending = false;
+        } else {
+            quoted = *p == '"' && (pending || !inside || after_quote); /* a field's first byte, or doubled */
+            inside = true;
+            pending = false;
+        }
+        *out++ = *p;
+    }
+    if (window->last) {
+        out -= pending;
+        pending = false;
+    }
+    csv->blanks.quoted = quoted;
+    csv->blanks.closed = closed;
+    csv->blanks.inside = inside;
+    csv->blanks.pending = pending;
+    window->used = (size_t)(out - window->bytes);
+    memset(out, 0, LKI_CSV_PADDING);
+}
+
 /* As much again as there is, so that a long line is not scanned too often; but no more than shows that it is too long. */
 static size_t next_want(const lki_csv *csv, const lki_csv_window *window)
 {
@@ -184,6 +222,10 @@ static lk_status append(lk_context *ctx, lki_csv *csv, lki_csv_window *window, s
         translate(bytes, got);
     }
     memset(window->bytes + window->used, 0, LKI_CSV_PADDING);
+    if (csv->delimiter == ' ') {
+        const size_t from = window->used - got, mark = from == 0 && memcmp(window->bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+        lki_csv_squeeze(csv, window, from + mark);
+    }
     return LK_OK;
 }
 

@@ -53,6 +53,48 @@ static int64_t evenness(walk *w, const char *begin, bool whole, int64_t *fields)
     return first > 1 ? same * 1000 / records : 0;
 }
 
+/* Fields of the line at p that runs of blanks part, and how many of them are numbers; returns what follows the line. */
+static const char *count_blank_fields(const char *p, const char *end, int64_t *fields, int64_t *numbers)
+{
+    double value;
+    *fields = *numbers = 0;
+    while (p < end && *p != '\n' && *p != '\r') {
+        const char *begin = p;
+        if (*p == '"') { /* up to the quote that closes it; the reader tells what is wrong with it */
+            const char *quote = memchr(p + 1, '"', (size_t)(end - p - 1));
+            p = quote != NULL ? quote : p;
+        }
+        while (p < end && *p != ' ' && *p != '\t' && *p != '\n' && *p != '\r') {
+            p++;
+        }
+        if (p > begin) {
+            *fields += 1;
+            *numbers += lki_csv_number(begin, (size_t)(p - begin), &value);
+        }
+        p += p < end && (*p == ' ' || *p == '\t');
+    }
+    return p;
+}
+
+/* Whether runs of blanks part the first lines: all into as many fields, with a number in each line but the first, so that prose is none.
+ * Against another delimiter that parts them as evenly, into `least` - 1 fields, all fields must be numbers. */
+static bool parted_by_blanks(const char *begin, const char *end, bool whole, int64_t least)
+{
+    int64_t lines = 0, first = 0, fields, numbers;
+    for (const char *p = lki_csv_skip_blank(begin, end); p < end && lines < VOTERS; p = lki_csv_skip_blank(p, end)) {
+        p = count_blank_fields(p, end, &fields, &numbers);
+        if (p == end && !whole) {
+            break;
+        }
+        first = lines == 0 ? fields : first;
+        if (fields > 0 && (fields != first || fields < least || (lines > 0 && numbers < (least > 2 ? fields : 1)))) {
+            return false;
+        }
+        lines += fields > 0;
+    }
+    return lines > 1 || (lines == 1 && numbers == first);
+}
+
 static void find_delimiter(lki_csv *csv, walk *w, const char *begin)
 {
     int64_t best = 0, best_fields = 0;
@@ -67,7 +109,9 @@ static void find_delimiter(lki_csv *csv, walk *w, const char *begin)
             csv->delimiter = candidates[i];
         }
     }
-    w->delimiter = csv->delimiter;
+    if (parted_by_blanks(begin, w->end, csv->windows[0].last, best < 1000 ? 2 : best_fields + 1)) {
+        csv->delimiter = ' ';
+    }
     w->fault = (lki_csv_fault){.wrong = LKI_CSV_FINE};
 }
 
@@ -316,8 +360,15 @@ lk_status lki_csv_sniff(lk_context *ctx, lki_csv *csv, const lk_read_options *op
     if (first == w.end) {
         return lki_fail(ctx, LK_ERROR_DATA, "%s: the file is empty; at least one row of values is needed", csv->name);
     }
+    if (*first == '{' && memchr(first, ':', (size_t)(w.end - first)) != NULL) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "%s: this looks like JSON; CSV, TSV, NPY, NPZ and IDX are read", csv->name);
+    }
     if (csv->delimiter == 0) {
         find_delimiter(csv, &w, first);
+        if (csv->delimiter == ' ') {
+            lki_csv_squeeze(csv, window, (size_t)(first - window->bytes));
+            w.end = window->bytes + window->used;
+        }
     }
     w.delimiter = csv->delimiter;
     LKI_GOTO(status, done, make_columns(ctx, csv, &w, first, options->header));

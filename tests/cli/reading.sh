@@ -8,6 +8,9 @@ printf 'a|b\n1|2\n' | csv
 printf 'a\tb\n1\t2\n' | csv
 printf 'a b\n1 2\n' | csv --delimiter space
 printf 'a:b\n1:2\n' | csv --delimiter :
+printf ' a   b\n1.5 \t 2 \n' | csv
+echo '{"a": 1}' | csv
+echo "exit $?"
 printf 'a;b\n1,5;2\n' | csv --delimiter semicolon
 printf 'a,b\n1,2\n' | csv --delimiter tab
 echo == header

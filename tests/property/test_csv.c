@@ -69,7 +69,7 @@ typedef struct dialect {
 
 static void put_field(read_text *t, const char *text, bool quote, char delimiter)
 {
-    char special[] = {delimiter, '"', '\n', '\r', '\0'};
+    char special[] = {delimiter, '"', '\n', '\r', delimiter == ' ' ? '\t' : '\0', '\0'};
     if (!quote && text[strcspn(text, special)] == '\0') {
         read_put_text(t, text);
         return;
@@ -84,6 +84,14 @@ static void put_field(read_text *t, const char *text, bool quote, char delimiter
     read_put(t, "\"", 1);
 }
 
+/* Runs of blanks are one delimiter where that is a blank, and none at the ends of lines. */
+static void put_blanks(const dialect *d, int least, read_text *t)
+{
+    for (uint64_t n = read_random() % 3 + (uint64_t)least; d->delimiter == ' ' && n > 0; n--) {
+        read_put(t, read_random() % 2 == 0 ? " " : "\t", 1);
+    }
+}
+
 static void write_sample(const sample *s, const dialect *d, read_text *t)
 {
     if (d->bom) {
@@ -92,7 +100,8 @@ static void write_sample(const sample *s, const dialect *d, read_text *t)
     for (int64_t r = d->header ? -1 : 0; r < s->rows; r++) {
         for (int64_t c = 0; c < s->columns; c++) {
             char text[40];
-            if (c > 0) {
+            put_blanks(d, c > 0, t);
+            if (c > 0 && d->delimiter != ' ') {
                 read_put(t, &d->delimiter, 1);
             }
             const char *field = text;
@@ -101,12 +110,13 @@ static void write_sample(const sample *s, const dialect *d, read_text *t)
             } else if (s->strings[r * s->columns + c] != NULL) {
                 field = s->strings[r * s->columns + c];
             } else if (isnan(s->numbers[r * s->columns + c])) {
-                field = s->columns == 1 || (r + c) % 2 == 0 ? "NA" : "";
+                field = s->columns == 1 || d->delimiter == ' ' || (r + c) % 2 == 0 ? "NA" : "";
             } else {
                 snprintf(text, sizeof text, "%.17g", s->numbers[r * s->columns + c]);
             }
             put_field(t, field, d->quote_all, d->delimiter);
         }
+        put_blanks(d, 0, t);
         if (r + 1 < s->rows || d->last_line_end) {
             read_put_text(t, d->line_end);
         }
@@ -193,16 +203,16 @@ static void round_trip(int64_t rows, const dialect *d, size_t window, size_t chu
 static void test_dialects(void **state)
 {
     (void)state;
-    static const char delimiters[] = {',', ';', '\t', '|'};
+    static const char delimiters[] = {',', ';', '\t', '|', ' '};
     static const char *const ends[] = {"\n", "\r\n"};
     int64_t times = check_scaled(6, 1);
-    for (int i = 0; i < 4 * 2 * 16 * times; i++) {
-        dialect d = {.delimiter = delimiters[i % 4],
-                     .line_end = ends[i / 4 % 2],
-                     .quote_all = (i / 8 & 1) != 0,
-                     .last_line_end = (i / 16 & 1) != 0,
-                     .bom = (i / 32 & 1) != 0,
-                     .header = (i / 64 & 1) != 0};
+    for (int i = 0; i < 5 * 2 * 16 * times; i++) {
+        dialect d = {.delimiter = delimiters[i % 5],
+                     .line_end = ends[i / 5 % 2],
+                     .quote_all = (i / 10 & 1) != 0,
+                     .last_line_end = (i / 20 & 1) != 0,
+                     .bom = (i / 40 & 1) != 0,
+                     .header = (i / 80 & 1) != 0};
         round_trip(1 + (int64_t)(read_random() % 40), &d, 0, 0);
     }
 }
@@ -212,8 +222,8 @@ static void test_boundaries(void **state)
 {
     (void)state;
     for (int64_t i = 0; i < check_scaled(40, 4); i++) {
-        dialect d = {.delimiter = i % 2 == 0 ? ',' : '\t',
-                     .line_end = i % 3 == 0 ? "\r\n" : "\n",
+        dialect d = {.delimiter = ",\t "[i % 3],
+                     .line_end = i % 4 == 0 ? "\r\n" : "\n",
                      .quote_all = i % 5 == 0,
                      .last_line_end = i % 7 != 0,
                      .header = i % 2 == 0};

@@ -42,6 +42,14 @@ static const sniff_case cases[] = {
     {"a,b\n+1,.5\n-.5e-3,1E+5\n", 2, 2, "a+b", "rr", {0}},
     {"x\n1\n\"\"\n\n3\n", 3, 1, "x", "r", {0}},
     {"x1,x2\nNA,NA\nNA,NA\n", 2, 2, "x1+x2", "rr", {0}},
+    {"  1  2.5\n\t3 \t  4 \n", 2, 2, "x1+x2", "rr", {0}},
+    {"a   b  c\n1 2\t3\n   \n\n  4 5   6", 2, 3, "a+b+c", "rrr", {0}},
+    {"mpg  name\n18 \"buick  \"\"sky\"\" lark\"\n15  \"amc\"\n", 2, 2, "mpg+name", "rt", {.delimiter = ' '}},
+    {"n who\n1 \"a  b\"\n2 \"c d\"\n", 2, 2, "n+who", "rt", {0}},
+    {"to be or\nnot to be\n", 1, 1, "to be or", "t", {0}},
+    {"1  2\t 3\n4 5\t6\n", 2, 3, "x1+x2+x3", "rrr", {0}},
+    {"a b\tc\n1 2\tx\n", 1, 2, "a b+c", "tt", {0}},
+    {"a, b c\n1, 2\n", 1, 2, "a+b c", "rr", {0}},
 };
 
 static lk_table *table_of(lk_context *ctx, const void *bytes, size_t length, const lk_read_options *options)
