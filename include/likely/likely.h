@@ -3,6 +3,7 @@
 #define LIKELY_LIKELY_H
 
 #include <likely/context.h>
+#include <likely/derived.h>
 #include <likely/describe.h>
 #include <likely/model.h>
 #include <likely/registry.h>

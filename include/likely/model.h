@@ -152,7 +152,7 @@ LK_API LK_NODISCARD lk_status lk_model_log_density(lk_context *context, const lk
  * density of the values that are there, and NaN for the others; NaN throughout where the model has no marginals or its
  * score is derived.
  * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
- * Cost: about twice the log density's; 18 d times where it is derived by differences (52 d without a sampler). */
+ * Cost: about twice the log density's; 22 d times where it is derived by differences (52 d without a sampler). */
 LK_API LK_NODISCARD lk_status lk_model_score(lk_context *context, const lk_model *model, const double *x,
                                              int64_t rows, double *out);
 

@@ -149,6 +149,12 @@ typedef struct cli_features {
 } cli_features;
 int cli_features_parse(const cli_command *command, const lk_model *model, const char *option, bool values, cli_features *out);
 void cli_features_free(cli_features *features);
+/* --sigma: one number for every feature, or NAME=VALUE, ...; d values, the caller's. *out = NULL where it is not given. */
+#define CLI_SIGMA_HELP "for all features, or for each its own, as in x=.5,y=2 (others: 0); in the units of the data, or of the transformed " \
+                       "features where the model was fitted through --transform"
+int cli_sigma_parse(const cli_command *command, const lk_model *model, double **out);
+/* Where --sigma is given, replaces the model by its smoothed version. */
+int cli_smooth(const cli_command *command, lk_model **model);
 
 /* rows.c: streams rows through a model. `apply` fills rows x extra values from rows x d features. With `partial`, features that the
  * data lack are NaN. */

@@ -123,3 +123,68 @@ void cli_features_free(cli_features *features)
     free(features->values);
     *features = (cli_features){0};
 }
+
+static int sigma_of_all(const cli_command *command, int64_t d, double *out)
+{
+    const char *text = cli_text(command, "sigma");
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !isfinite(value) || strpbrk(text, "xXnN") != NULL) {
+        return cli_usage_error(command, "--sigma wants a number of at least 0, or NAME=VALUE, comma-separated; got '%s'", text);
+    }
+    for (int64_t j = 0; j < d; j++) {
+        out[j] = value;
+    }
+    return CLI_DONE;
+}
+
+int cli_sigma_parse(const cli_command *command, const lk_model *model, double **out)
+{
+    int64_t d = lk_model_dimension(model);
+    const char *text = cli_text(command, "sigma");
+    cli_features named = {0};
+    *out = NULL;
+    if (text == NULL) {
+        return CLI_DONE;
+    }
+    double *sigma = calloc((size_t)d, sizeof *sigma);
+    int code = sigma == NULL ? cli_fail(command, LK_ERROR_MEMORY) : CLI_DONE;
+    if (code == CLI_DONE && strchr(text, '=') == NULL) {
+        code = sigma_of_all(command, d, sigma);
+    } else if (code == CLI_DONE) {
+        code = cli_features_parse(command, model, "sigma", true, &named);
+        for (int64_t i = 0; code == CLI_DONE && i < named.count; i++) {
+            sigma[named.positions[i]] = named.values[i];
+        }
+        cli_features_free(&named);
+    }
+    for (int64_t j = 0; code == CLI_DONE && j < d; j++) {
+        if (!(sigma[j] >= 0 && sigma[j] <= 1e150)) {
+            code = cli_usage_error(command, "--sigma: the noise of %s is %g; it must be from 0 to 1e150", lk_model_feature(model, j),
+                                   sigma[j]);
+        }
+    }
+    if (code != CLI_DONE) {
+        free(sigma);
+        return code;
+    }
+    *out = sigma;
+    return CLI_DONE;
+}
+
+int cli_smooth(const cli_command *command, lk_model **model)
+{
+    double *sigma = NULL;
+    lk_model *noisy = NULL;
+    int code = cli_sigma_parse(command, *model, &sigma);
+    if (code == CLI_DONE && sigma != NULL) {
+        lk_status status = lk_model_smooth(command->context, *model, sigma, &noisy);
+        code = status == LK_OK ? CLI_DONE : cli_fail(command, status);
+    }
+    if (noisy != NULL) {
+        lk_model_free(*model);
+        *model = noisy;
+    }
+    free(sigma);
+    return code;
+}

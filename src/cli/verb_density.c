@@ -6,11 +6,14 @@
 static const lk_parameter options[] = {
     {"per_dim", LK_PARAMETER_FLAG, NULL, 0, 0, NULL, NULL,
      "divide by the number of values in the row: column log_density_per_dim, nats a dimension"},
+    {"sigma", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "SIGMA",
+     "smooth first: the density of rows with normal noise of this standard deviation; " CLI_SIGMA_HELP},
 };
 
 static const cli_example examples[] = {
     {"likely density faithful.lk faithful.csv", "one number a row"},
     {"likely density faithful.lk new.csv --keep -o new.jsonl", "beside the columns it belongs to"},
+    {"likely density faithful.lk faithful.csv --sigma eruptions=.2,waiting=3", "of the rows as a noisy clock would show them"},
     {"zcat big.csv.gz | likely density m.lk - -o big.npy", "a stream of any length"},
     {NULL, NULL},
 };
@@ -38,9 +41,14 @@ static int run(cli_command *command)
     if (status != LK_OK) {
         return cli_fail(command, status);
     }
+    int code = cli_smooth(command, &model);
+    if (code != CLI_DONE) {
+        lk_model_free(model);
+        return code;
+    }
     lk_column column = {.name = cli_flag(command, "per_dim") ? "log_density_per_dim" : "log_density",
                         .type = LK_TYPE_REAL};
-    int code = cli_stream(command, &(cli_row_stream){.model = model, .data = command->operands[1], .extra = &column,
+    code = cli_stream(command, &(cli_row_stream){.model = model, .data = command->operands[1], .extra = &column,
                                                      .extra_count = 1, .apply = apply});
     lk_model_free(model);
     return code;

@@ -3,8 +3,14 @@
 
 #include <stdlib.h>
 
+static const lk_parameter options[] = {
+    {"sigma", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "SIGMA",
+     "smooth first: the score of rows with normal noise of this standard deviation; " CLI_SIGMA_HELP},
+};
+
 static const cli_example examples[] = {
     {"likely score faithful.lk faithful.csv", "which way is up, at each row"},
+    {"likely score faithful.lk noisy.csv --sigma eruptions=.2,waiting=3", "which way is up among noisy rows"},
     {NULL, NULL},
 };
 
@@ -20,7 +26,11 @@ static int run(cli_command *command)
     if (status != LK_OK) {
         return cli_fail(command, status);
     }
-    int code = CLI_DONE;
+    int code = cli_smooth(command, &model);
+    if (code != CLI_DONE) {
+        lk_model_free(model);
+        return code;
+    }
     int64_t d = lk_model_dimension(model), made = 0;
     lk_column *columns = calloc((size_t)d, sizeof *columns);
     char **names = calloc((size_t)d, sizeof *names);
@@ -54,6 +64,8 @@ const cli_verb cli_verb_score = {
     .operands_min = 2,
     .operands_max = 2,
     .groups = CLI_ROWS | CLI_READING | CLI_ID | CLI_KEEP,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
     .examples = examples,
     .run = run,
 };

@@ -235,6 +235,28 @@ void lki_transform_apply(const lki_transform *t, const double *x, int64_t rows, 
     }
 }
 
+bool lki_transform_affine(const lki_transform *t)
+{
+    for (int64_t j = 0; j < t->d; j++) {
+        for (int k = 0; k < t->chains[j].count; k++) {
+            lki_step_kind kind = t->chains[j].steps[k].kind;
+            if (kind != LKI_STEP_STANDARDIZE && kind != LKI_STEP_IDENTITY) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+void lki_transform_log_slopes(const lki_transform *t, const double *x, int64_t rows, double *out)
+{
+    for (int64_t i = 0; i < rows * t->d; i++) {
+        bool good = true;
+        double sum = 0.0, z = apply_chain(&t->chains[i % t->d], x[i], &sum, &good);
+        out[i] = isnan(z) ? (double)NAN : sum;
+    }
+}
+
 const char *lki_transform_domain(const lki_transform *t, int64_t feature, double x)
 {
     const lki_chain *c = &t->chains[feature];

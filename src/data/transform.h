@@ -42,6 +42,10 @@ void lki_transform_invert(const lki_transform *t, const double *z, int64_t rows,
  * sqrt or asinh among standardizing ones, quadrature (to about 1e-12, sqrt among other curved steps to 1e-5) else. inf where
  * the tail within 38 standard deviations leaves none, or where it exceeds what a double holds. */
 void lki_transform_moments(const lki_transform *t, int64_t feature, double mean, double sd, double *mean_out, double *variance_out);
+/* Whether every feature's chain only shifts and scales. */
+bool lki_transform_affine(const lki_transform *t);
+/* log dz_j/dx_j of each value of rows x d; NaN outside the domain and for a missing value. */
+void lki_transform_log_slopes(const lki_transform *t, const double *x, int64_t rows, double *out);
 /* Turns a gradient in z (rows x d, in place) at x into that in x of log p(x) = log p_z(t(x)) + log |J|. */
 void lki_transform_gradient(const lki_transform *t, const double *x, int64_t rows, double *gradient);
 

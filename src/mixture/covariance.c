@@ -259,6 +259,14 @@ double lki_covariance_parameters(const lki_covariance *covariance, int64_t K, in
            (l[2] == 'V' ? k * orientation : l[2] == 'E' ? orientation : 0.0);
 }
 
+const lki_covariance *lki_covariance_plain(lki_form form)
+{
+    return lki_covariance_find(form == LKI_FORM_TIED        ? "tied"
+                               : form == LKI_FORM_DIAG      ? "diag"
+                               : form == LKI_FORM_SPHERICAL ? "spherical"
+                                                            : "full");
+}
+
 const lki_covariance *lki_covariance_marginal(const lki_covariance *covariance)
 {
     return covariance->closed ? covariance : lki_covariance_find(covariance->form == LKI_FORM_FULL ? "full" : "diag");

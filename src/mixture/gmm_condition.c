@@ -362,15 +362,6 @@ static void conditional_covariances(const conditional *c, const int64_t *wanted,
     }
 }
 
-/* The family of any matrices of a form: what families of one form share beyond it, conditioning need not keep. */
-static const lki_covariance *plain_family(lki_form form)
-{
-    return lki_covariance_find(form == LKI_FORM_TIED        ? "tied"
-                               : form == LKI_FORM_DIAG      ? "diag"
-                               : form == LKI_FORM_SPHERICAL ? "spherical"
-                                                            : "full");
-}
-
 lk_status lki_gmm_condition(lk_context *ctx, const void *state, const int64_t *given, const double *values, int64_t count, void **out)
 {
     const lki_mixture *m = ((const lki_gmm *)state)->mixture;
@@ -391,7 +382,7 @@ lk_status lki_gmm_condition(lk_context *ctx, const void *state, const int64_t *g
         }
     }
     LKI_GOTO(status, done, conditional_new(ctx, state, given, count, wanted, M, &c));
-    LKI_GOTO(status, done, lki_mixture_new(ctx, m->K, M, plain_family(m->covariance->form), &part));
+    LKI_GOTO(status, done, lki_mixture_new(ctx, m->K, M, lki_covariance_plain(m->covariance->form), &part));
     LKI_GOTO(status, done, conditional_laws(ctx, c, values, 1, part->weights, part->means, NULL));
     conditional_covariances(c, wanted, part);
     status = lki_gmm_new(ctx, part, &g); /* takes part */

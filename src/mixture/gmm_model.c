@@ -2,6 +2,7 @@
 #include "core/philox.h"
 #include "gmm.h"
 #include "gmm_condition.h"
+#include "gmm_smooth.h"
 #include "math/special.h"
 #include <math.h>
 #include <stdio.h>
@@ -523,6 +524,8 @@ const lki_operations lki_gmm_operations = {
     .prior = gmm_prior,
     .condition = lki_gmm_condition,
     .conditional = &lki_gmm_conditional,
+    .smooth = lki_gmm_smooth,
+    .hessian = lki_gmm_hessian,
     .info = gmm_info,
     .save = gmm_save,
     .load = gmm_load,

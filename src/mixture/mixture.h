@@ -45,6 +45,8 @@ const lki_covariance *lki_covariance_at(int index);          /* NULL beyond the 
 double lki_covariance_parameters(const lki_covariance *covariance, int64_t K, int64_t d);
 /* The family of a mixture's marginals. */
 const lki_covariance *lki_covariance_marginal(const lki_covariance *covariance);
+/* The family of any matrices of a form: what families of one form share beyond it, a conditional or a smoothed mixture need not keep. */
+const lki_covariance *lki_covariance_plain(lki_form form);
 /* Whether covariances (laid out as the family's form says) share what the family shares, to a relative 1e-6: *out = 0 or 1. */
 lk_status lki_covariance_conforms(lk_context *ctx, const lki_covariance *covariance, int64_t K, int64_t d, const double *covariances,
                                   int *out) LK_NODISCARD;

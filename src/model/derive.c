@@ -1,4 +1,5 @@
-/* Operations that a family left empty, from those it gave: a score from a log density, distribution functions from draws. */
+/* Operations that a family left empty, from those it gave: a score from a log density, second derivatives from a score, distribution
+ * functions from draws. */
 #include "model/model_impl.h"
 
 #include <float.h>
@@ -11,8 +12,8 @@ enum { SCALE_DRAWS = 257 };
 /* The seed of draws that derivations make for themselves. */
 enum { DERIVED_SEED = 0x6c696b65 };
 
-/* Halving steps of the extrapolation: from half the spread down, or over a wide range where the spread is not known. */
-enum { LEVELS_KNOWN = 9, LEVELS_UNKNOWN = 26, LEVELS_MOST = LEVELS_UNKNOWN };
+/* Halving steps of the extrapolation: from a quarter of the spread down, or over a wide range where the spread is not known. */
+enum { LEVELS_KNOWN = 11, LEVELS_UNKNOWN = 26, LEVELS_MOST = LEVELS_UNKNOWN };
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -84,8 +85,8 @@ void lki_derive_cdf(const lki_question *q, const double *z, int64_t rows, double
 
 /* Ridders' extrapolation of central differences to step 0 (C. J. F. Ridders, Adv. Eng. Software 4, 1982, 75-76) with steps that
  * halve: estimate[k] holds the Neville row of step k; of all entries the one with the least error estimate is taken. A
- * difference that is not finite starts the table anew. */
-static double extrapolate(const double *plus, const double *minus, const double *width, int levels)
+ * difference that is not finite starts the table anew. `noise` is the error of the values themselves, beside their rounding. */
+static double extrapolate(const double *plus, const double *minus, const double *width, int levels, double noise)
 {
     double row[LEVELS_MOST], previous[LEVELS_MOST], best = (double)NAN, least = (double)INFINITY;
     int start = 0;
@@ -100,8 +101,8 @@ static double extrapolate(const double *plus, const double *minus, const double 
         for (int m = 1; m <= k - start; m++, power *= 4.0) {
             row[m] = (power * row[m - 1] - previous[m - 1]) / (power - 1.0);
             double error = fmax(fabs(row[m] - row[m - 1]), fabs(row[m] - previous[m - 1]));
-            /* Rounding of the log densities themselves bounds what any entry can be worth. */
-            error += DBL_EPSILON * (fabs(plus[k]) + fabs(minus[k])) / width[k];
+            /* Rounding of the values themselves bounds what any entry can be worth. */
+            error += (DBL_EPSILON * (fabs(plus[k]) + fabs(minus[k])) + noise) / width[k];
             if (error < least) {
                 least = error;
                 best = row[m];
@@ -115,15 +116,13 @@ static double extrapolate(const double *plus, const double *minus, const double 
     return best;
 }
 
-/* One feature of one row: fills 2 x levels shifted rows and asks for their log densities. */
-static lk_status score_feature(lk_context *ctx, const lki_question *q, const double *z, int64_t j, double *shifted,
-                               double *densities, double *out)
+/* Fills 2 x levels copies of a row whose feature j is moved up, then down, by steps that halve. Returns levels. */
+static int shift_rows(const lki_question *q, const double *z, int64_t j, double *shifted, double *width)
 {
     int64_t d = q->model->d;
-    double width[LEVELS_MOST];
     bool known = q->scale != NULL && q->scale[j] > 0.0;
     int levels = known ? LEVELS_KNOWN : LEVELS_UNKNOWN;
-    double step = known ? 0.5 * q->scale[j] : fmax(fabs(z[j]), 1.0);
+    double step = known ? 0.25 * q->scale[j] : fmax(fabs(z[j]), 1.0);
     for (int k = 0; k < levels; k++, step *= 0.5) {
         double *plus = shifted + k * d, *minus = shifted + (levels + k) * d;
         memcpy(plus, z, (size_t)d * sizeof *z);
@@ -132,8 +131,16 @@ static lk_status score_feature(lk_context *ctx, const lki_question *q, const dou
         minus[j] -= step;
         width[k] = plus[j] - minus[j]; /* the step that was really made */
     }
+    return levels;
+}
+
+static lk_status score_feature(lk_context *ctx, const lki_question *q, const double *z, int64_t j, double *shifted,
+                               double *densities, double *out)
+{
+    double width[LEVELS_MOST];
+    int levels = shift_rows(q, z, j, shifted, width);
     LKI_TRY(q->model->operations.log_density(ctx, q->model->state, shifted, 2 * levels, densities));
-    *out = extrapolate(densities, densities + levels, width, levels);
+    *out = extrapolate(densities, densities + levels, width, levels, 0.0);
     return LK_OK;
 }
 
@@ -149,5 +156,43 @@ lk_status lki_derive_score(lk_context *ctx, const lki_question *q, const double 
         }
     }
     lki_release(ctx, shifted);
+    return status;
+}
+
+/* What a score by differences is off by, as a share of 1 / spread. */
+#define DERIVED_SCORE_ERROR 1e-9
+
+lk_status lki_derive_hessian(lk_context *ctx, const lki_question *q, lki_gradient gradient, void *state, const double *z, int64_t rows,
+                             double *out)
+{
+    int64_t d = q->model->d;
+    bool derived = q->model->operations.score == NULL;
+    double *shifted = NULL, *scores = NULL, width[LEVELS_MOST], plus[LEVELS_MOST], minus[LEVELS_MOST];
+    lk_status status = LK_OK;
+    LKI_GOTO(status, done, lki_allocate(ctx, lki_product(2 * LEVELS_MOST, (size_t)d), sizeof *shifted, &shifted));
+    LKI_GOTO(status, done, lki_allocate(ctx, lki_product(2 * LEVELS_MOST, (size_t)d), sizeof *scores, &scores));
+    for (int64_t i = 0; i < rows; i++) {
+        double *H = out + i * d * d;
+        for (int64_t j = 0; j < d; j++) {
+            int levels = shift_rows(q, z + i * d, j, shifted, width);
+            LKI_GOTO(status, done, gradient(ctx, state, shifted, 2 * levels, scores));
+            for (int64_t a = 0; a < d; a++) {
+                for (int k = 0; k < levels; k++) {
+                    plus[k] = scores[k * d + a];
+                    minus[k] = scores[(levels + k) * d + a];
+                }
+                bool known = derived && q->scale != NULL && q->scale[a] > 0.0;
+                H[a * d + j] = extrapolate(plus, minus, width, levels, known ? DERIVED_SCORE_ERROR / q->scale[a] : 0.0);
+            }
+        }
+        for (int64_t a = 0; a < d; a++) {
+            for (int64_t b = 0; b < a; b++) {
+                H[a * d + b] = H[b * d + a] = 0.5 * (H[a * d + b] + H[b * d + a]);
+            }
+        }
+    }
+done:
+    lki_release(ctx, shifted);
+    lki_release(ctx, scores);
     return status;
 }

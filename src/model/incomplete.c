@@ -38,21 +38,13 @@ void lki_incomplete_free(lk_context *ctx, lki_incomplete *incomplete)
     }
 }
 
-/* A marginal model as far as questions need it: nobody sees its names and report. */
 static lk_status part_new(lk_context *ctx, const lki_question *q, const lki_pattern *pattern, part **out)
 {
     const lk_model *model = q->model;
     part *p;
     LKI_TRY(lki_zeros(ctx, 1, sizeof *p, &p));
     lk_status status = LK_OK;
-    LKI_GOTO(status, failed, lki_zeros(ctx, 1, sizeof *p->model, &p->model));
-    p->model->memory = lki_memory_of(ctx);
-    p->model->method = model->method;
-    p->model->operations = model->operations;
-    p->model->seed = -1;
-    p->model->report = lki_report_unknown();
-    LKI_GOTO(status, failed, lki_zeros(ctx, (size_t)pattern->known, sizeof *p->model->names, &p->model->names));
-    p->model->d = pattern->known;
+    LKI_GOTO(status, failed, lki_model_shadow(ctx, model, pattern->known, &p->model));
     if (model->transform != NULL) {
         LKI_GOTO(status, failed,
                  lki_transform_select(ctx, model->transform, pattern->features, pattern->known, &p->model->transform));

@@ -26,6 +26,9 @@ typedef struct lki_tensor {
 } lki_tensor;
 enum { LKI_TENSORS_MAX = 16 };
 
+/* Noise beyond this is refused: its square would leave the range of numbers. */
+#define LKI_SIGMA_MAX 1e150
+
 /* How some features (`wanted`) depend on others (`given`, disjoint from them, possibly none), made ready once and asked for any
  * number of rows. The law of each wanted feature is a mixture of `terms` normal distributions. A conditional borrows the state. */
 typedef struct lki_conditional_operations {
@@ -59,6 +62,11 @@ typedef struct lki_operations {
     /* A new state over the features that are not given, in their order; `values` are finite. Stands together with `conditional`. */
     lk_status (*condition)(lk_context *ctx, const void *state, const int64_t *given, const double *values, int64_t count, void **out);
     const struct lki_conditional_operations *conditional;
+    /* A new state over x + sigma_j z_j with z standard normal, of the same kind: all that the model can tell of x it then tells of
+     * the noisy x. sigma: d values within [0, LKI_SIGMA_MAX]. */
+    lk_status (*smooth)(lk_context *ctx, const void *state, const double *sigma, void **out);
+    /* Second derivatives of the log density: rows x d x d, symmetric. */
+    lk_status (*hessian)(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out);
     /* Adds the family's entries (components, ...) to the info object. */
     lk_status (*info)(lk_context *ctx, const void *state, json_t *info);
     /* Up to LKI_TENSORS_MAX tensors that hold the state whole; values borrowed from the state. */

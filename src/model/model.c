@@ -45,6 +45,25 @@ failed:
     return status;
 }
 
+lk_status lki_model_shadow(lk_context *ctx, const lk_model *model, int64_t d, lk_model **out)
+{
+    lk_model *shadow;
+    LKI_TRY(lki_zeros(ctx, 1, sizeof *shadow, &shadow));
+    shadow->memory = lki_memory_of(ctx);
+    shadow->method = model->method;
+    shadow->operations = model->operations;
+    shadow->seed = -1;
+    shadow->report = lki_report_unknown();
+    lk_status status = lki_zeros(ctx, (size_t)d, sizeof *shadow->names, &shadow->names);
+    if (status != LK_OK) {
+        lk_model_free(shadow);
+        return status;
+    }
+    shadow->d = d;
+    *out = shadow;
+    return LK_OK;
+}
+
 void lk_model_free(lk_model *model)
 {
     if (model == NULL) {
@@ -127,6 +146,9 @@ lki_origin lki_model_origin(const lk_model *model, lk_operation operation)
         break;
     case LK_OPERATION_CONDITION:
         own = ops->condition != NULL;
+        break;
+    case LK_OPERATION_SMOOTH:
+        own = ops->smooth != NULL;
         break;
     }
     return own ? LKI_ORIGIN_OWN : derived ? LKI_ORIGIN_DERIVED : LKI_ORIGIN_NONE;
@@ -273,6 +295,7 @@ static lk_status family_block(lk_context *ctx, const lki_question *q, const doub
     case LK_OPERATION_SAMPLE:
     case LK_OPERATION_MARGINAL:
     case LK_OPERATION_CONDITION:
+    case LK_OPERATION_SMOOTH:
         break;
     }
     return lki_fail(ctx, LK_ERROR_ARGUMENT, "operation %u does not take rows", (unsigned)q->operation);

@@ -27,6 +27,8 @@ lki_report lki_report_unknown(void);
 /* A model without values, transform and state, with its names (NULL = x1, x2, ...) copied and no report. */
 lk_status lki_model_new(lk_context *ctx, const lki_method *method, int64_t d, const char *const *names,
                         lk_model **out) LK_NODISCARD;
+/* A model of the same method over d features as far as questions need it: without names, report, transform and state. */
+lk_status lki_model_shadow(lk_context *ctx, const lk_model *model, int64_t d, lk_model **out) LK_NODISCARD;
 /* Adds a remark to the model, and says it by the message callback. */
 lk_status lki_model_remark(lk_context *ctx, lk_model *model, const char *text) LK_NODISCARD;
 /* The method of that name (NULL = the first); LK_ERROR_ARGUMENT naming those there are. */
@@ -92,6 +94,11 @@ lk_status lki_model_draw(lk_context *ctx, const lk_model *model, uint64_t seed, 
 enum { LKI_DERIVED_DRAWS = 10000 };
 lk_status lki_derive_prepare(lk_context *ctx, lki_question *q) LK_NODISCARD;
 lk_status lki_derive_score(lk_context *ctx, const lki_question *q, const double *z, int64_t rows, double *out) LK_NODISCARD;
+/* Gradients of the log density at rows, in transformed units. */
+typedef lk_status (*lki_gradient)(lk_context *ctx, void *state, const double *z, int64_t rows, double *out);
+/* Second derivatives (rows x d x d, symmetric) from differences of a gradient; q is prepared for LK_OPERATION_SCORE. */
+lk_status lki_derive_hessian(lk_context *ctx, const lki_question *q, lki_gradient gradient, void *state, const double *z, int64_t rows,
+                             double *out) LK_NODISCARD;
 void lki_derive_cdf(const lki_question *q, const double *z, int64_t rows, double *out);
 
 #endif

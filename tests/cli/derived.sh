@@ -1,0 +1,25 @@
+# What follows from scores: density --sigma, score --sigma, denoise.
+cat >p.json <<'END'
+{"weights": [1], "means": [[1, -2]], "covariances": [[[4, 0], [0, 9]]], "columns": ["x", "y"]}
+END
+likely fit --params p.json -q || exit 1
+round() { awk -F, 'NR == 1 { print; next } { for (i = 1; i <= NF; i++) if ($i ~ /^-?[0-9.]+(e-?[0-9]+)?$/) $i = sprintf("%.9g", $i); print }' OFS=,; }
+printf 'id,x,y\n1,5,4\n2,,4\n' >d.csv
+echo == smoothed: variances 4 + 1, 9 + 16
+likely score p.lk d.csv --sigma x=1,y=4 --id id | round
+likely density p.lk d.csv --sigma x=1,2=4 -q | round
+likely score p.lk d.csv --sigma 1 -q | round
+likely score p.lk d.csv --sigma 0 -q | round
+echo == denoised
+likely denoise p.lk d.csv --sigma x=1,y=4 --id id | round
+likely denoise p.lk d.csv --sigma x=1 -q | round
+for i in $(seq 3000); do echo "$i,5,4"; done | sed '1i id,x,y' >long.csv
+likely denoise p.lk long.csv --sigma 2 --threads 2 >a
+likely denoise p.lk - --sigma 2 --threads 1 <long.csv | cmp - a && echo "threads and pipes do not matter"
+echo == wrong
+try likely denoise p.lk d.csv
+try likely denoise p.lk d.csv --sigma -1
+try likely denoise p.lk d.csv --sigma much
+try likely denoise p.lk d.csv --sigma nan
+try likely score p.lk d.csv --sigma z=1
+try likely density p.lk d.csv --sigma x=1e200
