@@ -5,6 +5,7 @@
 #include <likely/context.h>
 #include <likely/derived.h>
 #include <likely/describe.h>
+#include <likely/judge.h>
 #include <likely/model.h>
 #include <likely/registry.h>
 #include <likely/table.h>

@@ -31,6 +31,8 @@ typedef struct lk_fit_options {
     double holdout;             /**< share of rows, within (0, 1), held out to report their likelihood; 0 = none */
     int64_t folds;              /**< number of cross-validation folds, at least 2, that report likelihood; 0 = none */
     int64_t seed;               /**< non-negative seed of every random choice; the default 0 is as good as any */
+    double calibrate;           /**< share of rows, within (0, 1), that the model is not fitted to and whose log densities it keeps,
+                                   for lk_detector_new(); 0 = none. Not together with holdout, folds or a weight column */
 } lk_fit_options;
 
 /** Fits a distribution to the rows of a table. A fit that did not converge or is degenerate still gives a model; ask

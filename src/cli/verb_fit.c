@@ -15,6 +15,8 @@ static const lk_parameter options[] = {
     {"holdout", LK_PARAMETER_REAL, NULL, 0, 1, NULL, "SHARE",
      "share of the rows to hold out, to report their likelihood; above 0 and below 1"},
     {"folds", LK_PARAMETER_INTEGER, NULL, 2, 1000000, NULL, NULL, "folds of a cross-validation that reports likelihood"},
+    {"calibrate", LK_PARAMETER_REAL, NULL, 0, 1, NULL, "SHARE",
+     "share of the rows that the model is not fitted to, and whose log densities it keeps for 'likely detect'; above 0 and below 1"},
     {"start", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE", "begin from this model of the same method and features"},
     {"params", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE",
      "build the model from parameters in JSON instead of DATA; - is standard input"},
@@ -155,6 +157,7 @@ static int learn(cli_command *command, const lk_setting *settings, lk_model **mo
         fit.transform = cli_text(command, "transform");
         fit.holdout = cli_real(command, "holdout");
         fit.folds = cli_integer(command, "folds");
+        fit.calibrate = cli_real(command, "calibrate");
         fit.seed = cli_integer(command, "seed");
         const char *method = start != NULL && !cli_given(command, "model") ? lk_model_method(start)->name
                                                                             : command->method->name;
@@ -172,7 +175,7 @@ static int check(const cli_command *command, const char *source)
     if (built && command->operand_count > 0) {
         return cli_usage_error(command, "--params takes the place of DATA: leave out '%s'", command->operands[0]);
     }
-    static const char *const of_data[] = {"start", "transform", "holdout", "folds"};
+    static const char *const of_data[] = {"start", "transform", "holdout", "folds", "calibrate"};
     for (size_t i = 0; built && i < sizeof of_data / sizeof of_data[0]; i++) {
         if (cli_given(command, of_data[i])) {
             return cli_usage_error(command, "--params and --%s contradict each other: nothing is fitted", of_data[i]);
@@ -181,10 +184,16 @@ static int check(const cli_command *command, const char *source)
     if (source == NULL) {
         return cli_usage_error(command, "'fit' wants DATA, or --params FILE");
     }
-    double share = cli_real(command, "holdout");
-    if (cli_given(command, "holdout") && !(share > 0 && share < 1)) {
-        return cli_usage_error(command, "--holdout wants a share above 0 and below 1; got '%s'",
-                               cli_text(command, "holdout"));
+    static const char *const shares[] = {"holdout", "calibrate"};
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+        double share = cli_real(command, shares[i]);
+        if (cli_given(command, shares[i]) && !(share > 0 && share < 1)) {
+            return cli_usage_error(command, "--%s wants a share above 0 and below 1; got '%s'", shares[i],
+                                   cli_text(command, shares[i]));
+        }
+    }
+    if (cli_given(command, "calibrate") && (cli_given(command, "holdout") || cli_given(command, "folds"))) {
+        return cli_usage_error(command, "--calibrate holds rows out and reports their likelihood: leave out --holdout and --folds");
     }
     if (cli_given(command, "holdout") && cli_given(command, "folds")) {
         return cli_usage_error(command, "--holdout and --folds are two ways to the same answer: give one");

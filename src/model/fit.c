@@ -41,6 +41,12 @@ static lk_status options_check(lk_context *ctx, const lk_fit_options *given, lk_
     if (options->folds > 0 && options->holdout > 0.0) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "holdout and folds are both given; give one of them");
     }
+    if (!(options->calibrate >= 0.0 && options->calibrate < 1.0)) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "calibrate is %g; it must be a share above 0 and below 1", options->calibrate);
+    }
+    if (options->calibrate > 0.0 && (options->folds > 0 || options->holdout > 0.0)) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "calibrate holds rows out and reports their likelihood: leave out holdout and folds");
+    }
     if (options->seed < 0) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "seed is %lld; it must be at least 0", (long long)options->seed);
     }
@@ -182,12 +188,12 @@ done:
 
 static lk_status held_out_json(lk_context *ctx, const fitting *f, const lki_row_mean *r, json_t **out)
 {
-    bool share = f->options.folds == 0;
+    bool share = f->options.folds == 0, calibrate = f->options.calibrate > 0.0;
     json_t *object = json_object();
     lk_status status = object != NULL ? LK_OK : lki_json_memory(ctx);
     LKI_GOTO(status, failed, status);
-    LKI_GOTO(status, failed, lki_json_set(ctx, object, "kind", json_string(share ? "holdout" : "folds")));
-    LKI_GOTO(status, failed, share ? lki_json_set(ctx, object, "share", json_real(f->options.holdout))
+    LKI_GOTO(status, failed, lki_json_set(ctx, object, "kind", json_string(calibrate ? "calibrate" : share ? "holdout" : "folds")));
+    LKI_GOTO(status, failed, share ? lki_json_set(ctx, object, "share", json_real(calibrate ? f->options.calibrate : f->options.holdout))
                                    : lki_json_set(ctx, object, "folds", json_integer((json_int_t)f->options.folds)));
     LKI_GOTO(status, failed, lki_json_set(ctx, object, "rows", lki_json_number(r->rows)));
     LKI_GOTO(status, failed, lki_json_set(ctx, object, "mean_log_density", lki_json_number(r->mean_log_density)));
@@ -247,6 +253,20 @@ static lk_status fit_folds(lk_context *ctx, const fitting *f, lk_model *model)
     return held_out_json(ctx, f, &total, &model->held_out);
 }
 
+/* Keeps the log densities of the rows that the model was not fitted to, and reports their mean. */
+static lk_status fit_calibration(lk_context *ctx, const fitting *f, lki_mask held, lk_model *model)
+{
+    lki_dataset data = dataset_of(f, held);
+    double moments[LKI_POOLED];
+    LKI_TRY(lki_calibration_new(ctx, model, &data, &model->calibration, moments));
+    model->calibration->share = f->options.calibrate;
+    bool nowhere = model->calibration->outside > 0;
+    lki_row_mean result = {.rows = (double)(model->calibration->count + model->calibration->outside),
+                           .mean_log_density = nowhere ? -(double)INFINITY : moments[LKI_POOLED_MEAN],
+                           .standard_error = nowhere ? (double)NAN : lki_pooled_error(moments)};
+    return held_out_json(ctx, f, &result, &model->held_out);
+}
+
 /* The label column's name, and its levels where it is a category, so that they can be told again. */
 static lk_status keep_label(lk_context *ctx, const fitting *f, lk_model *model)
 {
@@ -291,22 +311,41 @@ static lk_status weight_check(lk_context *ctx, const fitting *f)
                     lk_table_name(f->table, f->weight), f->method->public.name, f->method->public.roles);
 }
 
+/* Ranks among weighted rows would promise nothing. */
+static lk_status calibrate_check(lk_context *ctx, const fitting *f)
+{
+    if (f->weight < 0 || !(f->options.calibrate > 0.0)) {
+        return LK_OK;
+    }
+    return lki_fail(ctx, LK_ERROR_ARGUMENT, "calibrate and the weight column %s exclude one another: weighted rows are not exchangeable "
+                    "with new ones", lk_table_name(f->table, f->weight));
+}
+
 static lk_status fit_all(lk_context *ctx, fitting *f, lk_model **out)
 {
     lk_model *model = NULL;
     lk_status status = LK_OK;
     lki_dataset raw;
+    lki_mask training = {0}, held = {0};
     LKI_GOTO(status, done, lki_values_new(ctx, &f->method->public, f->options.settings, &f->values));
     LKI_GOTO(status, done, lki_roles_resolve(ctx, f->table, f->options.roles, &f->features, &f->d, &f->label, &f->weight));
     LKI_GOTO(status, done, weight_check(ctx, f));
+    LKI_GOTO(status, done, calibrate_check(ctx, f));
     LKI_GOTO(status, done, names_of(ctx, f));
     LKI_GOTO(status, done, start_check(ctx, f));
     LKI_GOTO(status, done, lki_model_new(ctx, f->method, f->d, f->names, &model));
     raw = dataset_of(f, (lki_mask){0});
     LKI_GOTO(status, done, lki_survey(ctx, &raw, f->names, model));
     LKI_GOTO(status, done, keep_label(ctx, f, model));
-    LKI_GOTO(status, done, fit_rows(ctx, f, (lki_mask){0}, model));
-    if (f->options.folds > 0) {
+    if (f->options.calibrate > 0.0) {
+        training = (lki_mask){.kind = 1, .share = f->options.calibrate, .group = 1};
+        held = training;
+        held.kind = 2;
+    }
+    LKI_GOTO(status, done, fit_rows(ctx, f, training, model));
+    if (f->options.calibrate > 0.0) {
+        LKI_GOTO(status, done, fit_calibration(ctx, f, held, model));
+    } else if (f->options.folds > 0) {
         LKI_GOTO(status, done, fit_folds(ctx, f, model));
     } else if (f->options.holdout > 0.0) {
         LKI_GOTO(status, done, fit_holdout(ctx, f, model));

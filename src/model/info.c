@@ -114,6 +114,9 @@ static lk_status info_fill(lk_context *ctx, const lk_model *model, json_t *info)
     LKI_TRY(info_copy(ctx, info, "label", model->label));
     LKI_TRY(info_transform(ctx, model, info));
     LKI_TRY(info_copy(ctx, info, "held_out", model->held_out));
+    if (model->calibration != NULL) {
+        LKI_TRY(lki_json_set(ctx, info, "calibration", lki_calibration_json(model->calibration)));
+    }
     LKI_TRY(info_copy(ctx, info, "remarks", model->remarks));
     return info_extra(ctx, model->report.extra, info);
 }

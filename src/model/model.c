@@ -82,6 +82,7 @@ void lk_model_free(lk_model *model)
     json_decref(model->report.extra);
     json_decref(model->label);
     json_decref(model->held_out);
+    lki_memory_release(&memory, model->calibration);
     json_decref(model->remarks);
     lki_memory_release(&memory, model);
 }

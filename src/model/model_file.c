@@ -12,7 +12,7 @@
 #define FORMAT_VERSION 1
 
 /* Every key that the metadata may have. */
-static const char *const keys[] = {"features", "format", "format_version", "held_out", "label", "library", "method",
+static const char *const keys[] = {"calibration", "features", "format", "format_version", "held_out", "label", "library", "method",
                                    "parameters", "remarks", "report", "seed", "transform", "extra"};
 
 /* ---- writing ---- */
@@ -70,7 +70,7 @@ static lk_status put_features(lk_context *ctx, json_t *metadata, const lk_model 
 
 static lk_status put_parts(lk_context *ctx, json_t *metadata, const lk_model *model)
 {
-    json_t *parameters = NULL, *seed = NULL;
+    json_t *parameters = NULL, *seed = NULL, *calibration = NULL;
     char *transform = NULL;
     lk_status status = LK_OK;
     LKI_GOTO(status, done, lki_json_set(ctx, metadata, "format", json_string("likely")));
@@ -85,6 +85,11 @@ static lk_status put_parts(lk_context *ctx, json_t *metadata, const lk_model *mo
     LKI_GOTO(status, done, put_json(ctx, metadata, "label", model->label));
     LKI_GOTO(status, done, put_json(ctx, metadata, "held_out", model->held_out));
     LKI_GOTO(status, done, put_json(ctx, metadata, "remarks", model->remarks));
+    if (model->calibration != NULL) {
+        calibration = lki_calibration_json(model->calibration);
+        LKI_GOTO(status, done, calibration != NULL ? LK_OK : lki_json_memory(ctx));
+        LKI_GOTO(status, done, put_json(ctx, metadata, "calibration", calibration));
+    }
     if (model->transform != NULL) {
         LKI_GOTO(status, done, lki_transform_json(ctx, model->transform, &transform));
         LKI_GOTO(status, done, lki_json_set(ctx, metadata, "transform", json_string(transform)));
@@ -96,6 +101,7 @@ static lk_status put_parts(lk_context *ctx, json_t *metadata, const lk_model *mo
 done:
     json_decref(parameters);
     json_decref(seed);
+    json_decref(calibration);
     lki_release(ctx, transform);
     return status;
 }
@@ -110,6 +116,14 @@ lk_status lk_model_save(lk_context *ctx, const lk_model *model, const char *path
     LKI_GOTO(status, done, status);
     LKI_GOTO(status, done, put_parts(ctx, metadata, model));
     LKI_GOTO(status, done, model->operations.save(ctx, model->state, tensors, &count));
+    if (model->calibration != NULL) {
+        if (count == LKI_TENSORS_MAX) {
+            status = lki_fail(ctx, LK_ERROR_UNSUPPORTED, "a %s model leaves no room for log densities of held-out rows",
+                              model->method->public.name);
+            goto done;
+        }
+        tensors[count++] = lki_calibration_tensor(model->calibration);
+    }
     status = lki_safetensors_write(ctx, path, metadata, tensors, count);
 done:
     json_decref(metadata);
@@ -328,6 +342,28 @@ static lk_status get_parts(lk_context *ctx, loading *l)
     return get_remarks(ctx, l);
 }
 
+/* Takes the log densities of held-out rows out of the tensors: the family does not know of them. */
+static lk_status get_calibration(lk_context *ctx, const loading *l, lki_safetensors *file)
+{
+    static const char right[] = "share, rows and outside of the tensor " LKI_CALIBRATION_TENSOR ", which is ascending";
+    int at = 0;
+    json_t *object = NULL;
+    while (at < file->count && strcmp(file->tensors[at].name, LKI_CALIBRATION_TENSOR) != 0) {
+        at++;
+    }
+    LKI_TRY(get_json(ctx, l, "calibration", &object));
+    lk_status status = LK_OK;
+    if (at < file->count && object != NULL && lki_calibration_right(object, &file->tensors[at])) {
+        status = lki_calibration_read(ctx, object, &file->tensors[at], &l->model->calibration);
+        file->count--;
+        memmove(&file->tensors[at], &file->tensors[at + 1], (size_t)(file->count - at) * sizeof file->tensors[0]);
+    } else if (object != NULL) {
+        status = wrong(ctx, l, "calibration", right);
+    }
+    json_decref(object);
+    return status;
+}
+
 lk_status lki_model_parse(lk_context *ctx, const char *name, const char *bytes, size_t size, lk_model **out)
 {
     lki_safetensors file = {0};
@@ -337,6 +373,7 @@ lk_status lki_model_parse(lk_context *ctx, const char *name, const char *bytes, 
     l.metadata = file.metadata;
     LKI_GOTO(status, done, check_keys(ctx, &l));
     LKI_GOTO(status, done, get_parts(ctx, &l));
+    LKI_GOTO(status, done, get_calibration(ctx, &l, &file));
     lk_model *model = l.model;
     lki_blas_enter();
     status = model->operations.load(ctx, model->values, model->d, file.tensors, file.count, &model->state);

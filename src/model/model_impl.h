@@ -1,8 +1,9 @@
-/* The inside of a model, and how its rows are asked; for the files of this room. */
+/* The inside of a model, and how its rows are asked in blocks; for the files of this room and of the floors that judge models. */
 #ifndef LIKELY_MODEL_IMPL_H
 #define LIKELY_MODEL_IMPL_H
 
 #include "data/transform.h"
+#include "model/calibration.h"
 #include "model/method.h"
 
 struct lk_model {
@@ -17,6 +18,7 @@ struct lk_model {
     lki_report report;        /* log_likelihood in the data's units */
     json_t *label;            /* {"name", "levels"} of the label column; NULL = none */
     json_t *held_out;         /* NULL = none */
+    lki_calibration *calibration; /* NULL = none */
     json_t *remarks;          /* an array of texts */
     void *state;              /* the family's */
 };

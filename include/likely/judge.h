@@ -1,0 +1,85 @@
+/* Judgements about data and models: is a row strange, and how far apart are two models. */
+#ifndef LIKELY_JUDGE_H
+#define LIKELY_JUDGE_H
+
+#include <likely/context.h>
+#include <likely/model.h>
+#include <likely/table.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Scores rows and ranks them among reference rows. It keeps what it has made ready, so that one context at a time may use it. */
+typedef struct lk_detector lk_detector;
+
+/** What rows are ranked among. */
+typedef enum lk_reference {
+    LK_REFERENCE_ROWS = 0, /**< rows of a table that the model was not fitted to */
+    LK_REFERENCE_KEPT = 1, /**< rows held out when the model was fitted, whose log densities it keeps */
+    LK_REFERENCE_DRAWS = 2 /**< draws of the model itself */
+} lk_reference;
+
+/** What a detector refers to. Set `size` to sizeof(lk_detect_options); zero elsewhere means the default. */
+typedef struct lk_detect_options {
+    size_t size;               /**< sizeof(lk_detect_options) */
+    const lk_table *calibrate; /**< rows that the model was not fitted to, with its features; borrowed by the detector */
+    int64_t draws;             /**< draws of the model instead; with neither, what the model keeps, else 100 000 draws */
+    int64_t seed;              /**< non-negative seed of the draws */
+} lk_detect_options;
+
+/** Makes a detector. Its p-values are p = (1 + the number of reference rows whose log density is at most the row's) / (m + 1) for
+ * m reference rows (Vovk, Gammerman and Shafer 2005): a row that is exchangeable with rows the model was not fitted to has
+ * P(p <= a) <= a for every a, whatever the model. Against draws of the model that holds only as far as the model is right.
+ * @param context a context.
+ * @param model a model; borrowed until the detector is freed.
+ * @param options NULL for all defaults.
+ * @param out receives the detector; free it by lk_detector_free().
+ * Errors: LK_ERROR_ARGUMENT (both a table and draws, a number out of its range), LK_ERROR_DATA (a feature that the table lacks, no
+ * reference row that has all features), LK_ERROR_UNSUPPORTED, LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.
+ * Cost: the log densities of m rows and a sort; 8 m bytes. */
+LK_API LK_NODISCARD lk_status lk_detector_new(lk_context *context, const lk_model *model, const lk_detect_options *options,
+                                              lk_detector **out);
+
+/** Frees a detector.
+ * @param context a context with the allocator of the one that made it.
+ * @param detector NULL is fine. */
+LK_API void lk_detector_free(lk_context *context, lk_detector *detector);
+
+/** What a detector ranks rows among.
+ * @param detector a detector.
+ * @param rows receives m, the number of reference rows that have all features; may be NULL.
+ * @return the kind of reference. */
+LK_API lk_reference lk_detector_reference(const lk_detector *detector, int64_t *rows);
+
+/** Scores and p-values of rows. A row's answer is the same bits alone or among others.
+ * @param context a context.
+ * @param detector a detector.
+ * @param x rows x d in the order of the model's features, row-major. NaN is a missing value: such a row is compared by the values that
+ * are there, with the reference rows that have all of these, by the marginal of the same features.
+ * @param rows at least 0.
+ * @param score receives rows values -log p(x), nats; inf outside the support; NaN where the model cannot answer an incomplete row.
+ * @param p receives rows values within (0, 1]; NaN where there is no score, and for an incomplete row where the reference is what the
+ * model keeps (log densities of complete rows).
+ * Errors: LK_ERROR_ARGUMENT, LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.
+ * Cost: the log density and a binary search a row; for each pattern of missing values the log densities of m rows once more. */
+LK_API LK_NODISCARD lk_status lk_detector_rows(lk_context *context, lk_detector *detector, const double *x, int64_t rows,
+                                               double *score, double *p);
+
+/** The threshold of Benjamini and Hochberg (1995): flagging the rows with p at most this bounds the expected share of false ones among the
+ * flagged by `rate`, for independent p-values and for those of a detector with reference rows (Bates, Candes, Lei, Romano and
+ * Sesia, Ann. Stat. 51, 2023, theorem 2: they depend positively on one another).
+ * @param context a context.
+ * @param p count p-values; NaN is left out.
+ * @param count at least 0.
+ * @param rate within (0, 1).
+ * @param out receives the largest p_(k) <= k rate / n; 0 where there is none, so that nothing is flagged.
+ * Errors: LK_ERROR_ARGUMENT (a rate or p-value out of its range), LK_ERROR_MEMORY.
+ * Cost: a sort. */
+LK_API LK_NODISCARD lk_status lk_false_discovery_threshold(lk_context *context, const double *p, int64_t count, double rate,
+                                                           double *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
