@@ -9,5 +9,6 @@
 #include <likely/model.h>
 #include <likely/registry.h>
 #include <likely/table.h>
+#include <likely/uncertainty.h>
 
 #endif

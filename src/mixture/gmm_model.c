@@ -3,6 +3,7 @@
 #include "gmm.h"
 #include "gmm_condition.h"
 #include "gmm_smooth.h"
+#include "information.h"
 #include "math/special.h"
 #include <math.h>
 #include <stdio.h>
@@ -526,6 +527,9 @@ const lki_operations lki_gmm_operations = {
     .conditional = &lki_gmm_conditional,
     .smooth = lki_gmm_smooth,
     .hessian = lki_gmm_hessian,
+    .quantities = lki_gmm_quantities,
+    .quantity = lki_gmm_quantity,
+    .information = lki_gmm_information,
     .info = gmm_info,
     .save = gmm_save,
     .load = gmm_load,

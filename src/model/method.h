@@ -44,6 +44,23 @@ typedef struct lki_conditional_operations {
     void (*free)(const lki_memory *memory, void *conditional);
 } lki_conditional_operations;
 
+/* One of the numbers that a model is described by, such as entry (row, column) of the covariance of a group. */
+typedef enum lki_scale { LKI_SCALE_REAL, LKI_SCALE_POSITIVE, LKI_SCALE_SHARE } lki_scale; /* where it lives: intervals stay there */
+typedef struct lki_quantity {
+    const char *name;    /* static */
+    int64_t group;       /* -1 = of all groups */
+    int64_t row, column; /* features, -1 = none */
+    lki_scale scale;
+} lki_quantity;
+
+/* What the observed information tells. On entry standard_errors has room for one of each quantity. */
+typedef struct lki_information {
+    double *standard_errors;
+    int64_t parameters; /* free ones */
+    double condition;   /* of the information with its diagonal scaled to one */
+    double distance;    /* sqrt(g' inverse(information) g): how far the maximum is, in standard errors */
+} lki_information;
+
 /* A family's own part of a model: works in transformed units on rows x d arrays. Any function may be NULL but `free`, `save`
  * and `load`; what is missing is derived in model/derive.c or refused. `state` is the family's. All are thread-safe on a const state;
  * the model layer splits rows into blocks over threads and calls them with at most LKI_BLOCK_ROWS rows, all of them finite. What
@@ -67,6 +84,11 @@ typedef struct lki_operations {
     lk_status (*smooth)(lk_context *ctx, const void *state, const double *sigma, void **out);
     /* Second derivatives of the log density: rows x d x d, symmetric. */
     lk_status (*hessian)(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out);
+    /* The numbers that intervals are asked for, and one of them, whichever state's; how many there are depends on the state's shape. */
+    int64_t (*quantities)(const void *state, lki_quantity *out); /* NULL counts */
+    double (*quantity)(const void *state, const lki_quantity *q);
+    /* Their standard errors by the second derivatives of the rows' log-likelihood. LK_ERROR_NUMERIC where those give none. */
+    lk_status (*information)(lk_context *ctx, const void *state, const lki_dataset *data, lki_information *out);
     /* Adds the family's entries (components, ...) to the info object. */
     lk_status (*info)(lk_context *ctx, const void *state, json_t *info);
     /* Up to LKI_TENSORS_MAX tensors that hold the state whole; values borrowed from the state. */

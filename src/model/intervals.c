@@ -1,0 +1,105 @@
+/* Standard errors and intervals of the numbers that describe a model. */
+#include "math/blas.h"
+#include "math/special.h"
+#include "model/replicate.h"
+#include <likely/uncertainty.h>
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+static lk_status options_check(lk_context *ctx, const lk_interval_options *given, lk_interval_options *o)
+{
+    if (given != NULL) {
+        if (given->size < offsetof(lk_interval_options, weight) + sizeof given->weight) {
+            return lki_fail(ctx, LK_ERROR_ARGUMENT, "lk_interval_options.size is %zu; set it to sizeof(lk_interval_options)", given->size);
+        }
+        memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
+    }
+    o->level = o->level != 0.0 ? o->level : 0.95;
+    if (!(o->level > 0.0 && o->level < 1.0)) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "level is %g; it must be above 0 and below 1", o->level);
+    }
+    return LK_OK;
+}
+
+/* estimate +- z standard errors on the scale where the number is free: the real line, logarithms, logits. */
+static void normal_interval(lki_scale scale, double z, lk_interval *item)
+{
+    const double e = item->estimate, s = item->standard_error;
+    if (scale == LKI_SCALE_POSITIVE) {
+        const double width = exp(z * s / e);
+        item->lower = e / width;
+        item->upper = e * width;
+    } else if (scale == LKI_SCALE_SHARE) {
+        const double logit = log(e) - log1p(-e), width = z * s / (e * (1.0 - e));
+        item->lower = 1.0 / (1.0 + exp(width - logit));
+        item->upper = 1.0 / (1.0 + exp(-width - logit));
+    } else {
+        item->lower = e - z * s;
+        item->upper = e + z * s;
+    }
+}
+
+static lk_status by_information(lk_context *ctx, const lk_model *model, const lki_dataset *data, double level, const lki_quantity *list,
+                                lk_intervals *out)
+{
+    const lki_operations *ops = model->method->operations;
+    lki_information information = {0};
+    LKI_TRY(lki_allocate(ctx, (size_t)out->count, sizeof(double), &information.standard_errors));
+    lk_status status = ops->information(ctx, model->state, data, &information);
+    const double z = lki_normal_quantile(0.5 + 0.5 * level);
+    for (int64_t i = 0; status == LK_OK && i < out->count; i++) {
+        out->items[i].standard_error = information.standard_errors[i];
+        normal_interval(list[i].scale, z, &out->items[i]);
+    }
+    out->parameters = information.parameters;
+    out->condition = information.condition;
+    out->distance = information.distance;
+    lki_release(ctx, information.standard_errors);
+    return status;
+}
+
+static lk_status intervals(lk_context *ctx, const lk_model *model, const lk_table *table, const lk_interval_options *o, lk_intervals *out)
+{
+    const lki_operations *ops = model->method->operations;
+    lk_intervals result = {.size = out->size};
+    lki_rows rows = {0};
+    lki_quantity *list = NULL;
+    lk_status status = LK_OK;
+    LKI_GOTO(status, done, lki_rows_open(ctx, model, table, o->weight, &rows));
+    result.count = ops->quantities(model->state, NULL);
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)result.count, sizeof *list, &list));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)result.count, sizeof *result.items, &result.items));
+    ops->quantities(model->state, list);
+    for (int64_t i = 0; i < result.count; i++) {
+        result.items[i] = (lk_interval){.name = list[i].name, .group = list[i].group, .row = list[i].row, .column = list[i].column,
+                                        .estimate = ops->quantity(model->state, &list[i])};
+    }
+    LKI_GOTO(status, done, by_information(ctx, model, &rows.data, o->level, list, &result));
+    *out = result;
+    result.items = NULL;
+done:
+    lki_release(ctx, result.items);
+    lki_release(ctx, list);
+    lki_rows_close(ctx, &rows);
+    return status;
+}
+
+lk_status lk_model_intervals(lk_context *ctx, const lk_model *model, const lk_table *table, const lk_interval_options *options,
+                             lk_intervals *out)
+{
+    lk_interval_options o = {0};
+    lki_begin(ctx);
+    LKI_TRY(options_check(ctx, options, &o));
+    if (out->size < sizeof *out) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "lk_intervals.size is %zu; set it to sizeof(lk_intervals)", out->size);
+    }
+    if (model->method->operations->quantities == NULL || model->method->operations->information == NULL) {
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "the method %s gives no standard errors of its parameters", model->method->public.name);
+    }
+    lki_blas_enter();
+    lk_status status = intervals(ctx, model, table, &o, out);
+    lki_blas_leave();
+    return status;
+}

@@ -1,0 +1,21 @@
+# intervals: how sure a model's parameters are.
+cp "$DATA/faithful.csv" "$DATA/iris.csv" .
+likely fit faithful.csv -k 1 -q --tol 1e-12 -o one.lk
+echo == intervals
+likely intervals one.lk faithful.csv | sed 's/, [^ ]* standard errors/, few standard errors/'
+awk -F, 'NR > 1 { n++; s += $2; q += $2 * $2 } END { m = s / n; v = q / n - m * m; printf "closed form: %.6g %.6g\n", sqrt(v / n), v * sqrt(2 / n) }' faithful.csv
+likely fit faithful.csv -k 2 --covariance tied -q -o tied.lk
+likely intervals tied.lk faithful.csv --level .9 | sed -n '2,$p' | awk '{ print $1, $2, $3 }'
+likely intervals tied.lk faithful.csv --json | json 'sorted(v), len(v["intervals"]), sorted(v["intervals"][-2]), v["intervals"][-2]["with"], v["intervals"][-1]["component"]'
+likely intervals tied.lk faithful.csv --threads 1 >a; likely intervals tied.lk faithful.csv --threads 2 -o b; cmp a b && echo "threads do not matter"
+awk -F, 'NR == 1 { print $0 ",w"; next } { print $0 ",2" }' faithful.csv >w.csv
+awk 'NR == 1 { print; next } { print; print }' faithful.csv >twice.csv
+likely intervals tied.lk w.csv --weight w | sed 1d >a; likely intervals tied.lk twice.csv | sed 1d | cmp - a && echo "a weight of 2 is the row twice"
+try likely intervals one.lk iris.csv
+try likely intervals one.lk faithful.csv --level 1
+try likely intervals one.lk faithful.csv --weight w
+try likely intervals one.lk faithful.csv --levle .9
+head -100 faithful.csv >part.csv
+try likely intervals tied.lk part.csv -o part.txt
+printf 'eruptions,waiting\n2,50\n3,60\n' >two.csv
+try likely intervals tied.lk two.csv

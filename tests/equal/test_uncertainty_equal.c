@@ -1,0 +1,54 @@
+/* Standard errors and intervals are the same bits on 1 and 2 threads. */
+#include "gmm_check.h"
+
+enum { ROWS = 5000, D = 3 };
+
+/* Rows of three groups, some with missing values, and a weight. */
+static lk_table *make_table(lk_context *ctx, int64_t rows)
+{
+    lki_stream s = gmm_stream(9100);
+    double *x = gmm_random_rows(&s, rows, D, 3, 4), *v = calloc((size_t)(rows * (D + 1)), sizeof *v);
+    assert_non_null(v);
+    for (int64_t i = 0; i < rows * (D + 1); i++) {
+        const int64_t row = i / (D + 1), j = i % (D + 1);
+        v[i] = j == D ? (double)(row % 3) : j > 0 && lki_random_uniform(&s) < 0.05 ? (double)NAN : x[row * D + j];
+    }
+    lk_table *table = gmm_table(ctx, v, rows, D + 1);
+    free(x);
+    free(v);
+    return table;
+}
+
+static void information(void **state)
+{
+    static const char *const settings[] = {"components=3", "components=2;covariance=VEV"};
+    (void)state;
+    for (int f = 0; f < 2; f++) {
+        lk_context *contexts[2] = {check_context(1), check_context(2)};
+        lk_table *table = make_table(contexts[0], ROWS);
+        lk_model *model = gmm_fit(contexts[0], table, settings[f], "x1,x2,x3", "x4", NULL);
+        lk_intervals out[4];
+        const lk_interval_options options = {.size = sizeof options, .weight = "x4"};
+        for (int turn = 0; turn < 4; turn++) { /* threads take blocks in another order each time */
+            lk_context *ctx = contexts[turn > 0];
+            out[turn] = (lk_intervals){.size = sizeof out[turn]};
+            check_ok(ctx, lk_model_intervals(ctx, model, table, &options, &out[turn]));
+            assert_int_equal(out[turn].count, out[0].count);
+            assert_memory_equal(out[turn].items, out[0].items, (size_t)out[0].count * sizeof *out[0].items);
+            assert_memory_equal(&out[turn].distance, &out[0].distance, sizeof out[0].distance);
+        }
+        for (int turn = 0; turn < 4; turn++) {
+            lk_free(contexts[turn > 0], out[turn].items);
+        }
+        lk_model_free(model);
+        lk_table_free(table);
+        lk_context_free(contexts[0]);
+        lk_context_free(contexts[1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(information)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
