@@ -164,6 +164,24 @@ LKI_INLINE lki_vd lki_vmin(lki_vd a, lki_vd b)
 #endif
 }
 
+/* |a|. */
+LKI_INLINE lki_vd lki_vabs(lki_vd a)
+{
+    return (lki_vd)((lki_vu)a & lki_vset1_bits(UINT64_C(0x7fffffffffffffff)));
+}
+
+/* The square root, correctly rounded. */
+LKI_INLINE lki_vd lki_vsqrt(lki_vd a)
+{
+#if LKI_ISA == 2
+    return (lki_vd)_mm512_sqrt_pd((__m512d)a);
+#elif LKI_ISA == 1
+    return (lki_vd)_mm256_sqrt_pd((__m256d)a);
+#else
+    return (lki_vd){__builtin_sqrt(a[0]), __builtin_sqrt(a[1])};
+#endif
+}
+
 /* The lanes' sum, as a fixed tree. */
 LKI_INLINE double lki_vsum(lki_vd v)
 {
