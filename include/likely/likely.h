@@ -6,6 +6,7 @@
 #include <likely/derived.h>
 #include <likely/describe.h>
 #include <likely/judge.h>
+#include <likely/export.h>
 #include <likely/model.h>
 #include <likely/registry.h>
 #include <likely/table.h>

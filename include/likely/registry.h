@@ -39,7 +39,8 @@ typedef struct lk_parameter {
     X(LK_OPERATION_MARGINAL, 16u, "marginal")                                                    \
     X(LK_OPERATION_CDF, 32u, "cdf")                                                              \
     X(LK_OPERATION_CONDITION, 64u, "condition")                                                  \
-    X(LK_OPERATION_SMOOTH, 128u, "smooth")
+    X(LK_OPERATION_SMOOTH, 128u, "smooth")                                                       \
+    X(LK_OPERATION_EXPORT, 256u, "export")
 
 /** One operation of a model. */
 typedef enum lk_operation {

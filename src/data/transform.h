@@ -46,6 +46,8 @@ void lki_transform_moments(const lki_transform *t, int64_t feature, double mean,
 bool lki_transform_affine(const lki_transform *t);
 /* log dz_j/dx_j of each value of rows x d; NaN outside the domain and for a missing value. */
 void lki_transform_log_slopes(const lki_transform *t, const double *x, int64_t rows, double *out);
+/* Whether a feature's chain is linear, x = location + scale z; then sets both. */
+bool lki_transform_units(const lki_transform *t, int64_t feature, double *location, double *scale);
 /* Turns a gradient in z (rows x d, in place) at x into that in x of log p(x) = log p_z(t(x)) + log |J|. */
 void lki_transform_gradient(const lki_transform *t, const double *x, int64_t rows, double *gradient);
 

@@ -1,4 +1,4 @@
-/* The inside of a transform, for the files that make one. */
+/* The inside of a transform, for the files that make one or write it down. */
 #ifndef LIKELY_TRANSFORM_IMPL_H
 #define LIKELY_TRANSFORM_IMPL_H
 

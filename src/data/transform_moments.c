@@ -23,6 +23,18 @@ static bool is_linear(const lki_step *s)
     return s->kind == LKI_STEP_STANDARDIZE || s->kind == LKI_STEP_IDENTITY;
 }
 
+bool lki_transform_units(const lki_transform *t, int64_t feature, double *location, double *scale)
+{
+    const lki_chain *c = &t->chains[feature];
+    for (int i = 0; i < c->count; i++) {
+        if (!is_linear(&c->steps[i])) {
+            return false;
+        }
+    }
+    undo_standardize(c, 0, c->count, location, scale);
+    return true;
+}
+
 /* Of y = z |z|, z ~ N(m, s^2); beyond 9 standard deviations from 0 the sign is certain and y is z^2. */
 static void signed_square(double m, double s, double *mean, double *variance)
 {

@@ -578,7 +578,7 @@ LKI_METHOD(gmm, 0) = {
                .roles = "features,weight",
                .operations = LK_OPERATION_LOG_DENSITY | LK_OPERATION_SCORE | LK_OPERATION_SAMPLE | LK_OPERATION_RESPONSIBILITIES |
                              LK_OPERATION_MARGINAL | LK_OPERATION_CDF | LK_OPERATION_CONDITION |
-                             LK_OPERATION_SMOOTH},
+                             LK_OPERATION_SMOOTH | LK_OPERATION_EXPORT},
     .operations = &lki_gmm_operations,
     .gaps = 1,
     .fit = gmm_fit,

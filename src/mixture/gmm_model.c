@@ -4,6 +4,7 @@
 #include "gmm_condition.h"
 #include "gmm_smooth.h"
 #include "information.h"
+#include "gmm_export.h"
 #include "math/special.h"
 #include <math.h>
 #include <stdio.h>
@@ -530,6 +531,7 @@ const lki_operations lki_gmm_operations = {
     .quantities = lki_gmm_quantities,
     .quantity = lki_gmm_quantity,
     .information = lki_gmm_information,
+    .export = &lki_gmm_export,
     .info = gmm_info,
     .save = gmm_save,
     .load = gmm_load,

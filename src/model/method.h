@@ -5,7 +5,7 @@
 #include "core/core.h"
 #include "data/dataset.h"
 #include <jansson.h>
-#include <likely/model.h>
+#include <likely/export.h>
 
 /* A method's parameters, parsed and checked against its descriptor. */
 typedef struct lki_values lki_values;
@@ -60,6 +60,23 @@ typedef struct lki_information {
     double condition;   /* of the information with its diagonal scaled to one */
     double distance;    /* sqrt(g' inverse(information) g): how far the maximum is, in standard errors */
 } lki_information;
+struct lki_builder;
+
+/* A model for other programs. Either function may be NULL. */
+typedef struct lki_export_operations {
+    /* Appends C99 that defines, with names that begin with `prefix` (P below), in transformed units:
+     *   static void P_joint(const double *z, double *terms): log (weight x density) of each term, at least -1e300;
+     *   static void P_given(const double *z, const unsigned char *given, double *terms, double *means, double *sds, double *work): the same
+     *       of the given features alone, and for each term (terms x d) mean and standard deviation of the others given those.
+     * P_FEATURES and P_TERMS are defined before. math.h and float.h are included; no other call but those. The model layer adds
+     * transform, Jacobian and the sum over terms. */
+    lk_status (*code)(lk_context *ctx, const void *state, const char *prefix, struct lki_builder *text);
+    /* The number of terms, and the doubles that P_given() needs as `work`. */
+    void (*sizes)(const void *state, int64_t *terms, int64_t *work);
+    /* Fills an object of numbers, texts and (nested) lists, of the distribution of x = location + scale z. */
+    lk_status (*layout)(lk_context *ctx, const void *state, lk_export_format format, const double *location, const double *scale,
+                        json_t *object);
+} lki_export_operations;
 
 /* A family's own part of a model: works in transformed units on rows x d arrays. Any function may be NULL but `free`, `save`
  * and `load`; what is missing is derived in model/derive.c or refused. `state` is the family's. All are thread-safe on a const state;
@@ -89,6 +106,7 @@ typedef struct lki_operations {
     double (*quantity)(const void *state, const lki_quantity *q);
     /* Their standard errors by the second derivatives of the rows' log-likelihood. LK_ERROR_NUMERIC where those give none. */
     lk_status (*information)(lk_context *ctx, const void *state, const lki_dataset *data, lki_information *out);
+    const struct lki_export_operations *export;
     /* Adds the family's entries (components, ...) to the info object. */
     lk_status (*info)(lk_context *ctx, const void *state, json_t *info);
     /* Up to LKI_TENSORS_MAX tensors that hold the state whole; values borrowed from the state. */

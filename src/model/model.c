@@ -151,6 +151,9 @@ lki_origin lki_model_origin(const lk_model *model, lk_operation operation)
     case LK_OPERATION_SMOOTH:
         own = ops->smooth != NULL;
         break;
+    case LK_OPERATION_EXPORT:
+        own = ops->export != NULL;
+        break;
     }
     return own ? LKI_ORIGIN_OWN : derived ? LKI_ORIGIN_DERIVED : LKI_ORIGIN_NONE;
 }
@@ -297,6 +300,7 @@ static lk_status family_block(lk_context *ctx, const lki_question *q, const doub
     case LK_OPERATION_MARGINAL:
     case LK_OPERATION_CONDITION:
     case LK_OPERATION_SMOOTH:
+    case LK_OPERATION_EXPORT:
         break;
     }
     return lki_fail(ctx, LK_ERROR_ARGUMENT, "operation %u does not take rows", (unsigned)q->operation);
