@@ -264,6 +264,12 @@ static void gmm_prior(const void *state, double *out)
     memcpy(out, m->weights, (size_t)m->K * sizeof(double));
 }
 
+static void gmm_centres(const void *state, double *out)
+{
+    const lki_mixture *m = ((const lki_gmm *)state)->mixture;
+    memcpy(out, m->means, (size_t)(m->K * m->d) * sizeof(double));
+}
+
 static int64_t gmm_groups(const void *state)
 {
     return ((const lki_gmm *)state)->mixture->K;
@@ -524,6 +530,7 @@ const lki_operations lki_gmm_operations = {
     .marginal = gmm_marginal,
     .groups = gmm_groups,
     .prior = gmm_prior,
+    .centres = gmm_centres,
     .condition = lki_gmm_condition,
     .conditional = &lki_gmm_conditional,
     .smooth = lki_gmm_smooth,

@@ -93,6 +93,8 @@ typedef struct lki_operations {
     int64_t (*groups)(const void *state);
     /* Probabilities of the groups before any feature is seen. */
     void (*prior)(const void *state, double *out);
+    /* A point of each group where its density is high: groups x d. */
+    void (*centres)(const void *state, double *out);
     /* A new state over the features that are not given, in their order; `values` are finite. Stands together with `conditional`. */
     lk_status (*condition)(lk_context *ctx, const void *state, const int64_t *given, const double *values, int64_t count, void **out);
     const struct lki_conditional_operations *conditional;

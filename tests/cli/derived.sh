@@ -16,6 +16,20 @@ likely denoise p.lk d.csv --sigma x=1 -q | round
 for i in $(seq 3000); do echo "$i,5,4"; done | sed '1i id,x,y' >long.csv
 likely denoise p.lk long.csv --sigma 2 --threads 2 >a
 likely denoise p.lk - --sigma 2 --threads 1 <long.csv | cmp - a && echo "threads and pipes do not matter"
+echo == modes: two normals and what is left of them under noise
+cat >two.json <<'END'
+{"weights": [0.5, 0.5], "means": [[-2, 0], [2, 0]], "covariances": [1, 1], "columns": ["x", "y"]}
+END
+likely fit --params two.json -q || exit 1
+short() { awk -F, 'NR == 1 { print; next } { for (i = 1; i <= NF; i++) if ($i ~ /^-?[0-9.]+(e-?[0-9]+)?$/) { v = sprintf("%.5f", $i); sub(/^-0.00000$/, "0.00000", v); $i = v } print }' OFS=,; }
+likely modes two.lk | cut -d, -f1-4,7- | short
+likely modes two.lk --by-component --json
+likely modes two.lk --sigma 2 | cut -d, -f1-4,7- | short
+printf 'y,x,z\n1,3,a\n0,-1,b\n0,5,c\n' >rows.csv
+likely modes two.lk rows.csv | short
+likely modes two.lk rows.csv --by-row --format tsv
+printf 'x,y\n1,3\n,1\n' | likely modes two.lk - --by-row
+echo "exit $?"
 echo == wrong
 try likely denoise p.lk d.csv
 try likely denoise p.lk d.csv --sigma -1
@@ -23,3 +37,8 @@ try likely denoise p.lk d.csv --sigma much
 try likely denoise p.lk d.csv --sigma nan
 try likely score p.lk d.csv --sigma z=1
 try likely density p.lk d.csv --sigma x=1e200
+try likely modes two.lk --by-row
+try likely modes two.lk rows.csv --draws 5
+try likely modes two.lk rows.csv --by-row --by-component
+try likely modes two.lk --draws -1
+printf 'a,b\n1,2\n' | try likely modes two.lk - --sigma 1

@@ -1,6 +1,8 @@
 /* What follows from scores is the same bits on 1 and 2 threads, in pieces and alone. */
 #include "gmm_check.h"
 
+#include <likely/derived.h>
+
 enum { D = 5, K = 3, ROWS = 3000 };
 
 static void denoised(void **state)
@@ -33,8 +35,40 @@ static void denoised(void **state)
     }
 }
 
+/* A row's ascent does not depend on the rows beside it, nor on threads. */
+static void modes(void **state)
+{
+    static double x[400 * D];
+    lki_stream s = gmm_stream(8310);
+    lk_context *single = check_context(1), *pair = check_context(2);
+    lki_mixture *mix = gmm_random_mixture(single, &s, "full", 8, D, 10, 2);
+    lk_model *model = gmm_model_of(single, mix);
+    lk_modes *one = NULL, *two = NULL, *few = NULL;
+    (void)state;
+    check_ok(single, lk_model_sample(single, model, 1, 0, 400, x));
+    check_ok(single, lk_model_modes(single, model, x, 400, &one));
+    check_ok(pair, lk_model_modes(pair, model, x, 400, &two));
+    check_ok(pair, lk_model_modes(pair, model, x + 100 * D, 50, &few));
+    assert_true(one->count == two->count && one->lost == 0 && two->lost == 0 && one->count > 2);
+    assert_memory_equal(one->x, two->x, (size_t)one->count * D * sizeof *one->x);
+    assert_memory_equal(one->log_density, two->log_density, (size_t)one->count * sizeof *one->x);
+    assert_memory_equal(one->mass, two->mass, (size_t)one->count * sizeof *one->x);
+    assert_memory_equal(one->decrement, two->decrement, (size_t)one->count * sizeof *one->x);
+    assert_memory_equal(one->of_rows, two->of_rows, 400 * sizeof *one->of_rows);
+    for (int i = 0; i < 50; i++) { /* numbers may differ, places do not */
+        assert_true(few->log_density[few->of_rows[i]] == one->log_density[one->of_rows[100 + i]]);
+    }
+    lk_modes_free(one);
+    lk_modes_free(two);
+    lk_modes_free(few);
+    lk_model_free(model);
+    lki_mixture_free(mix);
+    lk_context_free(single);
+    lk_context_free(pair);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(denoised)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(denoised), cmocka_unit_test(modes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,15 @@ static lk_status smoothed(lk_context *ctx, const lk_model *model)
     return status;
 }
 
+static lk_status modes(lk_context *ctx, const lk_model *model)
+{
+    const double x[8] = {1, 2, (double)NAN, 0, -1, 5, 2, 2};
+    lk_modes *found = NULL;
+    lk_status status = lk_model_modes(ctx, model, x, 4, &found);
+    lk_modes_free(found);
+    return status;
+}
+
 /* The mixture without its score and second derivatives: the model layer derives them. */
 static lk_status derived(lk_context *ctx, const lk_model *model)
 {
@@ -27,7 +36,7 @@ static lk_status derived(lk_context *ctx, const lk_model *model)
 /* After the failure LK_ERROR_MEMORY with a text, and nothing left behind. Few failures are made up for by ways with fewer threads. */
 static void allocations(void **state)
 {
-    lk_status (*const asked[])(lk_context *, const lk_model *) = {smoothed, derived};
+    lk_status (*const asked[])(lk_context *, const lk_model *) = {smoothed, modes, derived};
     (void)state;
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
         long failures = 0, made_up_for = 0;
