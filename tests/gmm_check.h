@@ -136,6 +136,39 @@ CHECK_UNUSED static double gmm_distance(const lk_model *a, const lk_model *b, do
     return worst;
 }
 
+/* ---- labels ---- */
+
+enum { GMM_LABELS_MOST = 128 };
+
+CHECK_UNUSED static double gmm_pairs(double n)
+{
+    return n * (n - 1) / 2;
+}
+
+/* The adjusted Rand index (Hubert and Arabie 1985) of two labellings, 0-based and below GMM_LABELS_MOST. */
+CHECK_UNUSED static double gmm_rand_index(const int *a, const int *b, int64_t n)
+{
+    static double table[GMM_LABELS_MOST][GMM_LABELS_MOST], rows[GMM_LABELS_MOST], columns[GMM_LABELS_MOST];
+    double both = 0, by_a = 0, by_b = 0;
+    memset(table, 0, sizeof table);
+    memset(rows, 0, sizeof rows);
+    memset(columns, 0, sizeof columns);
+    for (int64_t i = 0; i < n; i++) {
+        table[a[i]][b[i]]++;
+        rows[a[i]]++;
+        columns[b[i]]++;
+    }
+    for (int i = 0; i < GMM_LABELS_MOST; i++) {
+        by_a += gmm_pairs(rows[i]);
+        by_b += gmm_pairs(columns[i]);
+        for (int j = 0; j < GMM_LABELS_MOST; j++) {
+            both += gmm_pairs(table[i][j]);
+        }
+    }
+    const double expected = by_a * by_b / gmm_pairs((double)n);
+    return (both - expected) / ((by_a + by_b) / 2 - expected);
+}
+
 /* ---- random mixtures and rows ---- */
 
 CHECK_UNUSED static const char *const gmm_families[] = {"full", "tied", "diag", "spherical"};

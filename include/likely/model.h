@@ -53,7 +53,8 @@ LK_API LK_NODISCARD lk_status lk_model_fit(lk_context *context, const char *meth
  * @param method a method's name; NULL = the first of the registry.
  * @param json the parameters; for gmm an object with weights (K), means (K x d) and covariances (K x d x d, or K x d
  * for diag, K for spherical, d x d for tied), optionally columns (d names) and covariance (the family's name or its three letters,
- * such as VEV, laid out as the one of these forms that it belongs to).
+ * such as VEV, laid out as the one of these forms that it belongs to) and noise, an object with weight, low (d) and high (d): a
+ * component uniform over that box.
  * @param settings as in lk_fit_options; may be NULL.
  * @param out receives the model; free it by lk_model_free().
  * Errors: LK_ERROR_FORMAT (the offending key), LK_ERROR_DATA (not positive definite: which component), LK_ERROR_MEMORY.
@@ -115,6 +116,11 @@ LK_API int64_t lk_model_dimension(const lk_model *model);
  * @param model a model.
  * @return 0 if it has none. */
 LK_API int64_t lk_model_groups(const lk_model *model);
+
+/** Which of the groups is noise: rows spread over the whole range that belong to no cluster.
+ * @param model a model.
+ * @return 0-based group, below lk_model_groups(); -1 if there is none. */
+LK_API int64_t lk_model_noise_group(const lk_model *model);
 
 /** The name of a feature.
  * @param model a model.

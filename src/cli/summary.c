@@ -170,6 +170,28 @@ static double effective_size(const json_t *component)
     return isnan(size) ? number_of(component, "size") : size;
 }
 
+/* The row of a uniform component: where the others have means, the range that it covers. */
+static void add_noise(cli_grid *grid, const json_t *noise, size_t shown, bool sizes, bool details, bool cut)
+{
+    cli_grid_add(grid, "noise");
+    cli_grid_add(grid, "%.4f", number_of(noise, "weight"));
+    if (sizes) {
+        cli_grid_add(grid, "%.1f", effective_size(noise));
+    }
+    if (details) {
+        cli_grid_add(grid, " ");
+    }
+    for (size_t j = 0; j < shown; j++) {
+        char low[48], high[48];
+        cli_number(json_number_value(json_array_get(json_object_get(noise, "low"), j)), low, sizeof low);
+        cli_number(json_number_value(json_array_get(json_object_get(noise, "high"), j)), high, sizeof high);
+        cli_grid_add(grid, "%s..%s", low, high);
+    }
+    if (cut) {
+        cli_grid_add(grid, "...");
+    }
+}
+
 /* Weight, size and mean of each component; a mean of many features is cut. */
 static void print_components(FILE *out, const json_t *info, bool details)
 {
@@ -215,6 +237,9 @@ static void print_components(FILE *out, const json_t *info, bool details)
         if (shown < d) {
             cli_grid_add(grid, "...");
         }
+    }
+    if (json_is_object(json_object_get(info, "noise"))) {
+        add_noise(grid, json_object_get(info, "noise"), shown, sizes, details, shown < d);
     }
     bool transformed = json_array_size(json_object_get(info, "transform")) > 0;
     fprintf(out, "\nmeans of the components%s\n", transformed ? ", as transformed" : "");

@@ -6,7 +6,7 @@
 
 static const lk_parameter options[] = {
     {"proba", LK_PARAMETER_FLAG, NULL, 0, 0, NULL, NULL,
-     "add the posterior probability of each group: columns p0, p1, ..."},
+     "add the posterior probability of each group: columns p0, p1, ..., and p_noise where the model has noise"},
 };
 
 static const cli_example examples[] = {
@@ -17,7 +17,7 @@ static const cli_example examples[] = {
 
 static lk_status apply(cli_command *command, const lk_model *model, const double *x, int64_t rows, double *out)
 {
-    int64_t groups = lk_model_groups(model);
+    int64_t groups = lk_model_groups(model), noise = lk_model_noise_group(model);
     bool all = cli_flag(command, "proba");
     double *p = malloc((size_t)(rows * groups) * sizeof *p + 1);
     if (p == NULL) {
@@ -31,7 +31,7 @@ static lk_status apply(cli_command *command, const lk_model *model, const double
         for (int64_t k = 1; k < groups; k++) {
             best = row[k] > row[best] ? k : best;
         }
-        result[0] = isnan(row[0]) ? (double)NAN : (double)best;
+        result[0] = isnan(row[0]) ? (double)NAN : best == noise ? -1.0 : (double)best;
         for (int64_t k = 0; all && k < groups; k++) {
             result[1 + k] = row[k];
         }
@@ -42,6 +42,7 @@ static lk_status apply(cli_command *command, const lk_model *model, const double
 
 static int stream(cli_command *command, const lk_model *model, int64_t groups)
 {
+    int64_t noise = lk_model_noise_group(model);
     int64_t count = cli_flag(command, "proba") ? groups + 1 : 1;
     lk_column *columns = calloc((size_t)count, sizeof *columns);
     char(*names)[24] = calloc((size_t)count, sizeof *names);
@@ -52,7 +53,7 @@ static int stream(cli_command *command, const lk_model *model, int64_t groups)
     }
     columns[0] = (lk_column){.name = "cluster", .type = LK_TYPE_INTEGER};
     for (int64_t k = 1; k < count; k++) {
-        snprintf(names[k], sizeof names[k], "p%lld", (long long)(k - 1));
+        snprintf(names[k], sizeof names[k], k - 1 == noise ? "p_noise" : "p%lld", (long long)(k - 1));
         columns[k] = (lk_column){.name = names[k], .type = LK_TYPE_REAL};
     }
     int code = cli_stream(command, &(cli_row_stream){.model = model, .data = command->operands[1], .extra = columns,
@@ -83,7 +84,7 @@ const cli_verb cli_verb_cluster = {
     .summary = "most probable group of each row",
     .operands = "MODEL DATA",
     .description = "Writes one column, cluster: the group with the largest posterior probability given the row, counted "
-                   "from 0 in the order of 'likely info'; the lower number where two tie. DATA is streamed. A row with "
+                   "from 0 in the order of 'likely info'; the lower number where two tie; -1 for noise, of a model that has it. DATA is streamed. A row with "
                    "missing values is grouped by those that are there, where the model has marginals; else its result is "
                    "empty.",
     .operands_min = 2,

@@ -48,6 +48,10 @@ bool lki_transform_affine(const lki_transform *t);
 void lki_transform_log_slopes(const lki_transform *t, const double *x, int64_t rows, double *out);
 /* Whether a feature's chain is linear, x = location + scale z; then sets both. */
 bool lki_transform_units(const lki_transform *t, int64_t feature, double *location, double *scale);
+/* The same where t(x_feature) is uniform on [low, high], by Gauss-Legendre quadrature (to about 1e-12, sqrt among other curved steps to
+ * 1e-5). */
+void lki_transform_uniform_moments(const lki_transform *t, int64_t feature, double low, double high, double *mean_out,
+                                   double *variance_out);
 /* Turns a gradient in z (rows x d, in place) at x into that in x of log p(x) = log p_z(t(x)) + log |J|. */
 void lki_transform_gradient(const lki_transform *t, const double *x, int64_t rows, double *gradient);
 

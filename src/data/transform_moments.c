@@ -1,4 +1,4 @@
-/* Mean and variance, in the data's units, of a feature that is normal in transformed units. */
+/* Mean and variance, in the data's units, of a feature that is normal or uniform in transformed units. */
 #include "math/special.h"
 #include "transform_impl.h"
 
@@ -119,4 +119,43 @@ void lki_transform_moments(const lki_transform *t, int64_t feature, double mean,
     undo_standardize(c, 0, last - 1, &shift, &slope);
     *m = shift + slope * *m;
     *v *= slope * slope;
+}
+
+/* The sum over [low, high] of (x - shift)^power by 32 panels of Gauss-Legendre's rule of 8 points, divided by their width in all. */
+static double uniform_moment(const lki_chain *c, double low, double high, double shift, int power)
+{
+    static const double nodes[4] = {0.18343464249564980, 0.52553240991632899, 0.79666647741362674, 0.96028985649753623};
+    static const double weights[4] = {0.36268378337836198, 0.31370664587788729, 0.22238103445337447, 0.10122853629037626};
+    enum { PANELS = 32 };
+    const double half = 0.5 * (high - low) / PANELS;
+    double sum = 0.0;
+    for (int panel = 0; panel < PANELS; panel++) {
+        const double middle = low + (2 * panel + 1) * half;
+        for (int i = 0; i < 8; i++) {
+            const double z = middle + (i < 4 ? -half : half) * nodes[i % 4];
+            const double x = lki_chain_invert(c, c->count, z) - shift;
+            sum += weights[i % 4] * x * (power == 2 ? x : 1.0);
+        }
+    }
+    return sum / (2.0 * PANELS);
+}
+
+void lki_transform_uniform_moments(const lki_transform *t, int64_t feature, double low, double high, double *m, double *v)
+{
+    const lki_chain *c = &t->chains[feature];
+    /* A square root's inverse z |z| bends at 0: there the interval is cut. */
+    double cut = low, shift, slope;
+    int i = c->count - 1;
+    while (i >= 0 && is_linear(&c->steps[i])) {
+        i--;
+    }
+    if (i >= 0 && c->steps[i].kind == LKI_STEP_SQRT) {
+        undo_standardize(c, i, c->count, &shift, &slope);
+        cut = fmin(fmax(-shift / slope, low), high);
+    }
+    const double share = (cut - low) / (high - low);
+    *m = (1.0 - share) * uniform_moment(c, cut, high, 0.0, 1);
+    *m += share > 0.0 ? share * uniform_moment(c, low, cut, 0.0, 1) : 0.0;
+    *v = (1.0 - share) * uniform_moment(c, cut, high, *m, 2);
+    *v += share > 0.0 ? share * uniform_moment(c, low, cut, *m, 2) : 0.0;
 }

@@ -65,7 +65,9 @@ static lki_mixture_plan plan_of(const lki_em_data *data, const lki_mixture *m, i
 
 static int can_expand(const lki_em_data *data, const lki_mixture *m)
 {
-    return !data->gaps && (m->covariance->form != LKI_FORM_FULL || m->d <= EXPANDED_FULL_D_MAX);
+    /* Expanded sums of the tied form pool the scatter of all rows, of which noise has a share that is not known. */
+    const int pooled = m->covariance->form == LKI_FORM_TIED && m->noise;
+    return !data->gaps && !pooled && (m->covariance->form != LKI_FORM_FULL || m->d <= EXPANDED_FULL_D_MAX);
 }
 
 static lk_status work_new(lk_context *ctx, const lki_em_data *data, const lki_mixture *m, em_work *w)
@@ -347,6 +349,10 @@ static lk_status m_step(lk_context *ctx, em_work *w, const lki_em_options *o, lk
 {
     const int64_t d = m->d, K = m->K, size = m->covariance->length(K, d) / lki_mixture_matrices(m);
     const int tied = m->covariance->form == LKI_FORM_TIED;
+    const double noise = m->noise ? w->sums[LKI_SUM_NOISE] : 0.0;
+    if (m->noise && !(o->freeze & LKI_FREEZE_WEIGHTS)) {
+        *m->uniform = noise / w->data->total;
+    }
     if (tied) {
         const size_t bytes = (size_t)(d * d) * sizeof(double);
         if (w->plan.factored) {
@@ -380,7 +386,7 @@ static lk_status m_step(lk_context *ctx, em_work *w, const lki_em_options *o, lk
         }
     }
     if (!(o->freeze & LKI_FREEZE_COVARIANCES)) {
-        const lki_scatter scatter = {w->n, w->data->total, w->pairs};
+        const lki_scatter scatter = {w->n, w->data->total - noise, w->pairs};
         LKI_TRY(m->covariance->solve(ctx, &scatter, &o->prior, K, d, m->covariances));
     }
     return factor_all(ctx, w, o->freeze, m);

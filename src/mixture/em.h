@@ -16,6 +16,7 @@ typedef struct lki_em_data {
     double *scale;    /* d: 2^-round(log2 sd); 1 for a constant column; NULL likewise */
     double *scatter;  /* d x d: sum w z z' */
     double *observed; /* d: sum of weights of the rows that have the feature; NULL = all have all */
+    double *box;      /* 4 x d: low and high ends of the box of the noise, then the same standardized; NULL = no noise */
     int gaps;         /* 1 = some value is missing */
     double log_jacobian; /* sum_i w_i sum_j log scale_j over the values there are: from densities of z to those of x */
 } lki_em_data;

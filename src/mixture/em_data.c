@@ -182,5 +182,7 @@ void lki_em_data_free(lk_context *ctx, lki_em_data *data)
     lki_release(ctx, data->scale);
     lki_release(ctx, data->scatter);
     lki_release(ctx, data->observed);
+    lki_release(ctx, data->box);
+    data->box = NULL;
     data->centre = data->scale = data->scatter = data->observed = NULL;
 }

@@ -186,6 +186,11 @@ static int dot_width(int64_t left)
 
 /* ---- packing ---- */
 
+static int64_t groups_of(const lki_mixture_plan *plan)
+{
+    return plan->K + plan->noise;
+}
+
 static int uses_triangle(const lki_mixture_plan *plan)
 {
     return plan->form == LKI_FORM_TIED || (plan->form == LKI_FORM_FULL && plan->factored);
@@ -258,7 +263,7 @@ typedef struct layout {
     int64_t r_step;   /* doubles between the responsibilities of two strips */
     double *z;        /* factored: strips x d x TR standardized rows */
     double *phi;      /* expanded: strips x terms; factored: centred rows of one component */
-    double *r;        /* strips x K x TR logits, then responsibilities */
+    double *r;        /* strips x groups x TR logits, then responsibilities */
     double *a;        /* factored: weighted centred rows of one component */
     double *fill;     /* gaps: strips x K x (TR d) conditional means */
     double *work;     /* gaps: 3 d d */
@@ -284,8 +289,8 @@ static layout layout_of(const lki_mixture_plan *plan, double *scratch)
     layout l;
     const int64_t lines = round_up(plan->factored ? plan->d : plan->terms, MP) + MP;
     l.phi_step = lines * TR;
-    l.r_step = plan->K * TR;
-    l.strips = group_strips(plan, plan->factored ? 3 * lines + plan->K : lines + plan->K);
+    l.r_step = groups_of(plan) * TR;
+    l.strips = group_strips(plan, plan->factored ? 3 * lines + groups_of(plan) : lines + groups_of(plan));
     l.phi = scratch;
     l.r = l.phi + l.strips * l.phi_step;
     l.z = l.r + l.strips * l.r_step;
@@ -491,6 +496,41 @@ static void factored_logits(const lki_mixture_plan *plan, const layout *l, int64
     }
 }
 
+/* log weight - sum_j log range_j over the features that a row has, where all of these lie within the box. gaps NULL = none. */
+static void noise_logits(const lki_mixture_plan *plan, const lki_gaps *gaps, const double *z, double *logits)
+{
+    double volume = plan->log_noise;
+    for (int64_t j = 0; j < plan->d; j++) {
+        volume -= plan->log_range[j];
+    }
+    for (int i = 0; i < TR; i++) {
+        logits[i] = volume;
+    }
+    for (int64_t j = 0; j < plan->d; j++) {
+        const double low = plan->low[j], high = plan->high[j], *line = z + j * TR;
+        for (int i = 0; i < TR; i++) {
+            logits[i] = line[i] >= low && line[i] <= high ? logits[i] : -1e300;
+        }
+    }
+    for (int i = 0; gaps != NULL && gaps->total > 0 && i < TR; i++) {
+        const int32_t *missing = gaps->index + i * plan->d;
+        double log_density = plan->log_noise;
+        int64_t a = 0;
+        for (int64_t j = 0; gaps->count[i] > 0 && j < plan->d; j++) {
+            if (a < gaps->count[i] && missing[a] == j) {
+                a++;
+                continue;
+            }
+            const int inside = z[j * TR + i] >= plan->low[j] && z[j * TR + i] <= plan->high[j];
+            log_density = inside ? log_density - plan->log_range[j] : -__builtin_inf();
+        }
+        logits[i] = gaps->count[i] > 0 ? log_density : logits[i];
+    }
+    for (int i = 0; i < TR; i++) { /* a weight of 0 is as far as can be, but a number */
+        logits[i] = logits[i] >= -1e300 ? logits[i] : -1e300;
+    }
+}
+
 /* ---- responsibilities ---- */
 
 /* logits (K x TR) become responsibilities times the row weights; log_density (TR) and, if asked, the sums of the strip. */
@@ -654,7 +694,7 @@ static void block(const lki_mixture_plan *plan, const double *x, const double *w
                   double *log_density, double *responsibilities)
 {
     const layout l = layout_of(plan, scratch);
-    const int64_t d = plan->d, K = plan->K;
+    const int64_t d = plan->d, K = plan->K, groups = groups_of(plan);
     const int64_t most = sums != NULL ? l.strips * TR : TR; /* without sums each strip is done with at once */
     for (int64_t first = 0; first < rows; first += most) {
         const int64_t group = rows - first < most ? rows - first : most;
@@ -684,18 +724,25 @@ static void block(const lki_mixture_plan *plan, const double *x, const double *w
                 form_phi(plan, phi);
                 expanded_logits(plan, phi, logits);
             }
+            if (plan->noise) {
+                const lki_gaps gaps = gaps_of(plan, &l, s);
+                noise_logits(plan, plan->gaps ? &gaps : NULL, z, logits + K * TR);
+            }
             if (plan->form == LKI_FORM_CENTRES) {
                 harden(K, d, z, logits, weight, density, sums);
             } else {
-                soften(K, logits, weight, density, sums);
+                soften(groups, logits, weight, density, sums);
+            }
+            for (int64_t i = 0; sums != NULL && plan->noise && i < TR; i++) {
+                sums[LKI_SUM_NOISE] += logits[K * TR + i];
             }
             if (log_density != NULL) {
                 memcpy(log_density + start, density, (size_t)count * sizeof(double));
             }
             if (responsibilities != NULL) {
                 for (int64_t i = 0; i < count; i++) {
-                    for (int64_t k = 0; k < K; k++) {
-                        responsibilities[(start + i) * K + k] = logits[k * TR + i];
+                    for (int64_t k = 0; k < groups; k++) {
+                        responsibilities[(start + i) * groups + k] = logits[k * TR + i];
                     }
                 }
             }

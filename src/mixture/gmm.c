@@ -2,6 +2,7 @@
 #include "gmm.h"
 #include "model/survey.h"
 #include "hierarchical.h"
+#include "noise.h"
 #include "search.h"
 #include <math.h>
 #include <stdio.h>
@@ -30,6 +31,8 @@ static const lk_parameter parameters[] = {
      "what chooses among fits, larger is better; held-out = log-likelihood of a fifth of the rows"},
     {"prior", LK_PARAMETER_CHOICE, "none", 0, 0, "none,normal_wishart", NULL,
      "normal_wishart: the weak conjugate prior of Fraley and Raftery (2007) against collapse"},
+    {"noise", LK_PARAMETER_FLAG, "false", 0, 0, NULL, NULL,
+     "a further component, uniform over the smallest box that holds the rows, as transformed; its weight is estimated"},
     {"freeze", LK_PARAMETER_CHOICES, NULL, 0, 0, "weights,means,covariances", NULL, "parameters kept as the start model has them"},
 };
 
@@ -41,13 +44,18 @@ typedef struct fit_record {
     double n, parameters, bic, icl, aic, held_out;
 } fit_record;
 
+/* What the starts of a search begin from. */
+typedef struct ground {
+    lki_sample sample, clean; /* the latter with noise */
+    struct lki_hierarchy *trees, *clean_trees; /* NULL = no starts from trees */
+} ground;
+
 typedef struct fit_state {
     lk_context *ctx;
     const lki_fit_task *task;
     lki_em_data data, train, test; /* train and test only for the held-out criterion */
     lki_dataset train_rows, test_rows;
-    lki_sample sample, train_sample;
-    struct lki_hierarchy *hierarchy, *train_hierarchy; /* NULL = no starts from trees */
+    ground ground, train_ground;
     double test_log_jacobian; /* of the transform, summed over the test rows */
     lki_search search;
     double *prior_scale;
@@ -131,6 +139,10 @@ static void change_units(lki_mixture *m, const lki_em_data *data, int inverse)
             m->covariances[k] = inverse ? m->covariances[k] * s : m->covariances[k] / s;
         }
     }
+    if (m->noise) {
+        const double *box = data->box + (inverse ? 2 * d : 0);
+        lki_mixture_set_noise(m, *m->uniform, box, box + d);
+    }
 }
 
 /* A round covariance is round in the data's own units, and axes are turned in them: every feature gets the largest spread's scale. */
@@ -209,6 +221,15 @@ static lk_status consider(fit_state *f, fit_record *r)
     return LK_OK;
 }
 
+static lk_status search(fit_state *f, const lki_em_data *data, const ground *g, lki_mixture **out, lki_em_result *result,
+                        lki_tally *tally, int64_t *distinct)
+{
+    f->search.hierarchy = g->trees;
+    f->search.clean = &g->clean;
+    f->search.clean_hierarchy = g->clean_trees;
+    return lki_search_run(f->ctx, data, &g->sample, &f->search, out, result, tally, distinct);
+}
+
 /* Mean log density of the held-out rows under the search's best fit to the others; -inf where that is degenerate or the other rows
  * have fewer distinct values than components. */
 static lk_status held_out(fit_state *f, double *out)
@@ -218,8 +239,7 @@ static lk_status held_out(fit_state *f, double *out)
     lki_tally tally;
     int64_t distinct;
     LKI_TRY(set_prior(f, &f->train, f->search.K));
-    f->search.hierarchy = f->train_hierarchy;
-    lk_status status = lki_search_run(f->ctx, &f->train, &f->train_sample, &f->search, &m, &result, &tally, &distinct);
+    lk_status status = search(f, &f->train, &f->train_ground, &m, &result, &tally, &distinct);
     if (status == LK_ERROR_DATA && distinct < f->search.K) {
         lki_begin(f->ctx);
         *out = -__builtin_inf();
@@ -249,9 +269,8 @@ static lk_status fit_one(fit_state *f, int64_t K, const lki_covariance *covarian
     int64_t distinct;
     f->search.K = K;
     f->search.covariance = covariance;
-    f->search.hierarchy = f->hierarchy;
     LKI_TRY(set_prior(f, &f->data, K));
-    lk_status status = lki_search_run(f->ctx, &f->data, &f->sample, &f->search, &r.mixture, &r.result, &r.tally, &distinct);
+    lk_status status = search(f, &f->data, &f->ground, &r.mixture, &r.result, &r.tally, &distinct);
     if (status == LK_ERROR_DATA && distinct < K && !only) {
         lki_begin(f->ctx); /* a K of a range that the rows cannot carry is passed over */
         return LK_OK;
@@ -273,6 +292,9 @@ static lk_status fit_one(fit_state *f, int64_t K, const lki_covariance *covarian
 /* The trees of a sample where starts from them are asked for or join the default ones. */
 static lk_status grow_trees(fit_state *f, const lki_sample *sample, int64_t most_components, struct lki_hierarchy **out)
 {
+    if (sample->plain.rows.rows < 2) {
+        return LK_OK;
+    }
     const lki_values *v = f->task->values;
     const int join = !lki_value_is_set(v, "init") && f->search.restarts == 0 && f->search.em.tol > 0.0 &&
                      f->data.positive <= (double)TREES_JOIN_ROWS;
@@ -283,16 +305,27 @@ static lk_status grow_trees(fit_state *f, const lki_sample *sample, int64_t most
     return LK_OK;
 }
 
+/* What is known of the rows of positive weight, and what starts begin from. */
+static lk_status survey(fit_state *f, const lki_dataset *rows, int common_scale, int64_t most_components, lki_em_data *data, ground *g)
+{
+    const int64_t most = SAMPLE_ROWS_A_COMPONENT * most_components > SAMPLE_ROWS ? SAMPLE_ROWS_A_COMPONENT * most_components : SAMPLE_ROWS;
+    LKI_TRY(lki_em_data_new(f->ctx, rows, f->task->names, data));
+    if (common_scale) {
+        to_common_scale(data);
+    }
+    LKI_TRY(lki_sample_new(f->ctx, data, most, f->search.seed, &g->sample));
+    if (lki_value_flag(f->task->values, "noise")) {
+        LKI_TRY(lki_noise_box(f->ctx, f->task->names, NULL, data));
+        LKI_TRY(lki_sample_clean(f->ctx, &g->sample, f->search.seed, &g->clean));
+        LKI_TRY(grow_trees(f, &g->clean, most_components, &g->clean_trees));
+    }
+    return grow_trees(f, &g->sample, most_components, &g->trees);
+}
+
 static lk_status prepare(fit_state *f, int common_scale, int64_t most_components)
 {
     const lki_fit_task *task = f->task;
-    const int64_t rows = SAMPLE_ROWS_A_COMPONENT * most_components > SAMPLE_ROWS ? SAMPLE_ROWS_A_COMPONENT * most_components : SAMPLE_ROWS;
-    LKI_TRY(lki_em_data_new(f->ctx, task->data, task->names, &f->data));
-    if (common_scale) {
-        to_common_scale(&f->data);
-    }
-    LKI_TRY(lki_sample_new(f->ctx, &f->data, rows, f->search.seed, &f->sample));
-    LKI_TRY(grow_trees(f, &f->sample, most_components, &f->hierarchy));
+    LKI_TRY(survey(f, task->data, common_scale, most_components, &f->data, &f->ground));
     if (strcmp(f->criterion, "held-out") != 0) {
         return LK_OK;
     }
@@ -303,27 +336,29 @@ static lk_status prepare(fit_state *f, int common_scale, int64_t most_components
     if (task->data->mask.kind != 0) {
         return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "--criterion held-out cannot be combined with --holdout or --folds; choose one");
     }
-    LKI_TRY(lki_em_data_new(f->ctx, &f->train_rows, task->names, &f->train));
+    LKI_TRY(survey(f, &f->train_rows, common_scale, most_components, &f->train, &f->train_ground));
     LKI_TRY(lki_em_data_new(f->ctx, &f->test_rows, task->names, &f->test));
     if (task->data->transform != NULL) {
         lki_dataset raw = f->test_rows;
         raw.transform = NULL;
         LKI_TRY(lki_survey_jacobian(f->ctx, &raw, task->data->transform, &f->test_log_jacobian));
     }
-    if (common_scale) {
-        to_common_scale(&f->train);
-    }
-    LKI_TRY(lki_sample_new(f->ctx, &f->train, rows, f->search.seed, &f->train_sample));
-    return grow_trees(f, &f->train_sample, most_components, &f->train_hierarchy);
+    return LK_OK;
+}
+
+static void ground_free(lk_context *ctx, ground *g)
+{
+    lki_hierarchy_free(ctx, g->trees);
+    lki_hierarchy_free(ctx, g->clean_trees);
+    g->trees = g->clean_trees = NULL;
+    lki_sample_free(ctx, &g->sample);
+    lki_sample_free(ctx, &g->clean);
 }
 
 static void release(fit_state *f)
 {
-    lki_hierarchy_free(f->ctx, f->hierarchy);
-    lki_hierarchy_free(f->ctx, f->train_hierarchy);
-    f->hierarchy = f->train_hierarchy = NULL;
-    lki_sample_free(f->ctx, &f->sample);
-    lki_sample_free(f->ctx, &f->train_sample);
+    ground_free(f->ctx, &f->ground);
+    ground_free(f->ctx, &f->train_ground);
     lki_em_data_free(f->ctx, &f->data);
     lki_em_data_free(f->ctx, &f->train);
     lki_em_data_free(f->ctx, &f->test);
@@ -435,6 +470,7 @@ static void restore_frozen(unsigned freeze, const lki_mixture *start, lki_mixtur
 {
     if (freeze & LKI_FREEZE_WEIGHTS) {
         memcpy(m->weights, start->weights, (size_t)m->K * sizeof(double));
+        *m->uniform = *start->uniform;
     }
     if (freeze & LKI_FREEZE_MEANS) {
         memcpy(m->means, start->means, (size_t)(m->K * m->d) * sizeof(double));
@@ -460,10 +496,17 @@ static lk_status run_from_start(fit_state *f)
         return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "the start model's covariance is %s; leave --covariance out or ask for the same",
                         start->covariance->name);
     }
+    if (lki_value_is_set(v, "noise") && lki_value_flag(v, "noise") != (start->noise != 0)) {
+        return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "the start model has %s noise; leave --noise out: a fit goes on as the start is",
+                        start->noise ? "a component of" : "no");
+    }
     LKI_TRY(check_prior(f, start->covariance));
     LKI_GOTO(status, done, lki_em_data_new(f->ctx, f->task->data, f->task->names, &f->data));
     if (start->covariance->common_scale) {
         to_common_scale(&f->data);
+    }
+    if (start->noise) {
+        LKI_GOTO(status, done, lki_noise_box(f->ctx, f->task->names, start, &f->data));
     }
     f->search.K = start->K;
     f->search.em.give_up = 0;

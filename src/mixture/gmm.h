@@ -20,6 +20,10 @@ void lki_gmm_free(const lki_memory *memory, void *state);
 extern const lki_operations lki_gmm_operations;
 extern const lki_method lki_method_gmm; /* gmm.c */
 
+/* lki_operations.save and .load of the gmm: gmm_file.c. */
+lk_status lki_gmm_save(lk_context *ctx, const void *state, lki_tensor *tensors, int *count) LK_NODISCARD;
+lk_status lki_gmm_load(lk_context *ctx, const lki_values *values, int64_t d, const lki_tensor *tensors, int count, void **out) LK_NODISCARD;
+
 /* lki_method.build of the gmm: gmm_build.c. */
 lk_status lki_gmm_build(lk_context *ctx, const json_t *json, const lki_values *values, void **state, int64_t *d,
                         char ***names) LK_NODISCARD;

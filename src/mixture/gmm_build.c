@@ -107,7 +107,7 @@ static lk_status check_shared(lk_context *ctx, const lki_mixture *m)
 
 static lk_status check_weights(lk_context *ctx, lki_mixture *m)
 {
-    double sum = 0.0;
+    double sum = *m->uniform;
     for (int64_t k = 0; k < m->K; k++) {
         if (m->weights[k] < 0.0) {
             return lki_fail(ctx, LK_ERROR_DATA, "weights[%lld] is %g; weights are not negative", (long long)k, m->weights[k]);
@@ -115,12 +115,47 @@ static lk_status check_weights(lk_context *ctx, lki_mixture *m)
         sum += m->weights[k];
     }
     if (!(fabs(sum - 1.0) <= 1e-6)) {
-        return lki_fail(ctx, LK_ERROR_DATA, "weights sum to %.9g; they must sum to 1", sum);
+        return lki_fail(ctx, LK_ERROR_DATA, "weights%s sum to %.9g; they must sum to 1", m->noise ? " and noise.weight" : "", sum);
     }
+    *m->uniform /= sum;
     for (int64_t k = 0; k < m->K; k++) {
         m->weights[k] /= sum;
     }
     return LK_OK;
+}
+
+/* "noise": {"weight": w, "low": [d numbers], "high": [d numbers]}, or nothing. */
+static lk_status read_noise(lk_context *ctx, const json_t *json, lki_mixture *m)
+{
+    const json_t *noise = json_object_get(json, "noise");
+    const int64_t d = m->d;
+    double weight = 0.0, *box;
+    if (noise == NULL) {
+        return LK_OK;
+    }
+    if (!json_is_object(noise) || json_object_size(noise) != 3) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "noise: an object with weight, low and high is expected");
+    }
+    LKI_TRY(read_numbers(ctx, json_object_get(noise, "weight"), "noise.weight", NULL, 0, &weight));
+    LKI_TRY(lki_allocate(ctx, 2 * (size_t)d, sizeof(double), &box));
+    lk_status status = LK_OK;
+    LKI_GOTO(status, done, read_numbers(ctx, json_object_get(noise, "low"), "noise.low", &d, 1, box));
+    LKI_GOTO(status, done, read_numbers(ctx, json_object_get(noise, "high"), "noise.high", &d, 1, box + d));
+    if (weight < 0.0) {
+        status = lki_fail(ctx, LK_ERROR_DATA, "noise.weight is %g; weights are not negative", weight);
+        goto done;
+    }
+    for (int64_t j = 0; j < d; j++) {
+        if (!(box[d + j] > box[j]) || !isfinite(box[d + j] - box[j])) {
+            status = lki_fail(ctx, LK_ERROR_DATA, "noise.high[%lld] is %g; it must be above noise.low[%lld], %g", (long long)j, box[d + j],
+                              (long long)j, box[j]);
+            goto done;
+        }
+    }
+    lki_mixture_set_noise(m, weight, box, box + d);
+done:
+    lki_release(ctx, box);
+    return status;
 }
 
 static void free_names(lk_context *ctx, char **names, int64_t d)
@@ -161,7 +196,7 @@ fail:
 
 static lk_status check_keys(lk_context *ctx, const json_t *json)
 {
-    static const char *const known[] = {"weights", "means", "covariances", "columns", "covariance"};
+    static const char *const known[] = {"weights", "means", "covariances", "columns", "covariance", "noise"};
     const char *key;
     json_t *value;
     if (!json_is_object(json)) {
@@ -174,7 +209,7 @@ static lk_status check_keys(lk_context *ctx, const json_t *json)
             i++;
         }
         if (i == sizeof known / sizeof *known) {
-            return lki_fail(ctx, LK_ERROR_FORMAT, "key %s is not known; those there are: weights, means, covariances, columns, covariance",
+            return lki_fail(ctx, LK_ERROR_FORMAT, "key %s is not known; those there are: weights, means, covariances, columns, covariance, noise",
                             key);
         }
     }
@@ -233,6 +268,7 @@ lk_status lki_gmm_build(lk_context *ctx, const json_t *json, const lki_values *v
     LKI_GOTO(status, fail, read_numbers(ctx, weights, "weights", shape_full, 1, m->weights));
     LKI_GOTO(status, fail, read_numbers(ctx, means, "means", shape_full, 2, m->means));
     LKI_GOTO(status, fail, read_numbers(ctx, covariances, "covariances", shape, rank, m->covariances));
+    LKI_GOTO(status, fail, read_noise(ctx, json, m));
     LKI_GOTO(status, fail, check_weights(ctx, m));
     LKI_GOTO(status, fail, make_symmetric(ctx, m));
     LKI_GOTO(status, fail, check_shared(ctx, m));

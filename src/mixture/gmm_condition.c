@@ -1,7 +1,8 @@
 /* Conditional distributions of a Gaussian mixture. With the features ordered as given (G), wanted (M), the Cholesky factor of a
  * component's covariance has the blocks L_GG, L_MG, L_MM, and with u = inverse(L_GG) (x_G - mean_G):
  *   M | x_G  ~  N(mean_M + L_MG u, L_MM L_MM'),   weight ~ w N(x_G; mean_G, L_GG L_GG') with |u|^2 its square,
- * which is the Schur complement without its subtraction (Ghahramani and Jordan 1994, section 3). */
+ * which is the Schur complement without its subtraction (Ghahramani and Jordan 1994, section 3). The features of noise are independent:
+ *   M | x_G  ~  uniform over the box of M,   weight ~ w / volume of the box of G where x_G lies in it, else 0. */
 #include "gmm_condition.h"
 #include "core/philox.h"
 #include "math/cholesky.h"
@@ -15,6 +16,7 @@ enum { LANES = 16 };
 typedef struct conditional {
     const lki_mixture *mixture;
     int64_t G, M;       /* numbers of given and wanted features */
+    int64_t terms;      /* K, and one more with noise */
     int diagonal;       /* L_MG = 0, and the other blocks keep their diagonals only */
     double *W;          /* inverse(L_GG): matrices x G x G; diagonal: K x G */
     double *cross;      /* L_MG: matrices x M x G */
@@ -22,7 +24,9 @@ typedef struct conditional {
     double *log_c;      /* K: log weight - (G log 2 pi + log det) / 2 */
     double *mean_given; /* K x G */
     double *mean;       /* K x M */
-    double *sds;        /* K x M */
+    double *sds;        /* terms x M */
+    double *box;        /* with noise: low and high ends of G, then of M */
+    double log_noise;   /* log weight - log volume of G's box */
 } conditional;
 
 static int is_diagonal(const lki_mixture *m)
@@ -41,7 +45,12 @@ static void conditional_free(const lki_memory *memory, void *state)
 
 static int64_t conditional_terms(const void *state)
 {
-    return ((const lki_gmm *)state)->mixture->K;
+    return lki_mixture_groups(((const lki_gmm *)state)->mixture);
+}
+
+static int64_t conditional_uniform(const void *state)
+{
+    return ((const lki_gmm *)state)->mixture->noise;
 }
 
 /* One block for all arrays; W stands first. */
@@ -52,7 +61,7 @@ static lk_status conditional_shape(lk_context *ctx, const lki_mixture *m, int64_
     size_t matrices = (size_t)lki_mixture_matrices(m), diagonal = is_diagonal(m) ? 1 : 0;
     size_t W = diagonal ? K * G : matrices * G * G, cross = diagonal ? 0 : matrices * M * G, L = diagonal ? K * M : matrices * M * M;
     LKI_TRY(lki_zeros(ctx, 1, sizeof *c, &c));
-    lk_status status = lki_zeros(ctx, W + cross + L + K * (1 + G + 2 * M), sizeof(double), &c->W);
+    lk_status status = lki_zeros(ctx, W + cross + L + K * (1 + G + 2 * M) + M + 2 * (G + M), sizeof(double), &c->W);
     if (status != LK_OK) {
         lki_release(ctx, c);
         return status;
@@ -60,6 +69,7 @@ static lk_status conditional_shape(lk_context *ctx, const lki_mixture *m, int64_
     c->mixture = m;
     c->G = given;
     c->M = wanted;
+    c->terms = lki_mixture_groups(m);
     c->diagonal = (int)diagonal;
     c->cross = c->W + W;
     c->L = c->cross + cross;
@@ -67,6 +77,7 @@ static lk_status conditional_shape(lk_context *ctx, const lki_mixture *m, int64_
     c->mean_given = c->log_c + K;
     c->mean = c->mean_given + K * G;
     c->sds = c->mean + K * M;
+    c->box = c->sds + (K + 1) * M;
     *out = c;
     return LK_OK;
 }
@@ -151,6 +162,24 @@ static lk_status full_blocks(lk_context *ctx, conditional *c, const int64_t *giv
     return status;
 }
 
+static void noise_blocks(conditional *c, const int64_t *given, const int64_t *wanted)
+{
+    const lki_mixture *m = c->mixture;
+    const int64_t G = c->G, M = c->M;
+    c->log_noise = log(*m->uniform);
+    for (int64_t i = 0; i < G; i++) {
+        c->box[i] = m->low[given[i]];
+        c->box[G + i] = m->high[given[i]];
+        c->log_noise -= m->log_range[given[i]];
+    }
+    for (int64_t t = 0; t < M; t++) {
+        const double low = m->low[wanted[t]], high = m->high[wanted[t]];
+        c->box[2 * G + t] = low;
+        c->box[2 * G + M + t] = high;
+        c->sds[m->K * M + t] = (high - low) / sqrt(12.0);
+    }
+}
+
 static lk_status conditional_new(lk_context *ctx, const void *state, const int64_t *given, int64_t given_count, const int64_t *wanted,
                                  int64_t wanted_count, void **out)
 {
@@ -164,6 +193,9 @@ static lk_status conditional_new(lk_context *ctx, const void *state, const int64
         for (int64_t t = 0; t < wanted_count; t++) {
             c->mean[k * wanted_count + t] = m->means[k * m->d + wanted[t]];
         }
+    }
+    if (m->noise) {
+        noise_blocks(c, given, wanted);
     }
     lk_status status = LK_OK;
     if (c->diagonal) {
@@ -213,15 +245,15 @@ static void weigh(const conditional *c, int64_t k, const double *u, int64_t rows
         }
     }
     for (int64_t r = 0; r < rows; r++) {
-        log_weights[r * c->mixture->K + k] = c->log_c[k] - 0.5 * square[r];
-        reach[r * c->mixture->K + k] = most[r];
+        log_weights[r * c->terms + k] = c->log_c[k] - 0.5 * square[r];
+        reach[r * c->terms + k] = most[r];
     }
 }
 
 /* mean + L_MG u, to out[row][k][.]. */
 static void shift_means(const conditional *c, int64_t k, const double *u, int64_t rows, double *out)
 {
-    const int64_t G = c->G, M = c->M, K = c->mixture->K;
+    const int64_t G = c->G, M = c->M, terms = c->terms;
     const double *cross = c->diagonal ? NULL : c->cross + lki_mixture_matrix(c->mixture, k) * M * G;
     for (int64_t t = 0; t < M; t++) {
         double sum[LANES] = {0};
@@ -232,8 +264,23 @@ static void shift_means(const conditional *c, int64_t k, const double *u, int64_
             }
         }
         for (int64_t r = 0; r < rows; r++) {
-            out[(r * K + k) * M + t] = c->mean[k * M + t] + sum[r];
+            out[(r * terms + k) * M + t] = c->mean[k * M + t] + sum[r];
         }
+    }
+}
+
+/* Log weight and means of the noise for a row of given values. It is never the nearest: outside its box it is nothing. */
+static void noise_law(const conditional *c, const double *values, double *log_weight, double *reach, double *means)
+{
+    const int64_t G = c->G, M = c->M;
+    int inside = 1;
+    for (int64_t i = 0; i < G; i++) {
+        inside = inside && values[i] >= c->box[i] && values[i] <= c->box[G + i];
+    }
+    *log_weight = inside ? c->log_noise : -(double)INFINITY;
+    *reach = (double)INFINITY;
+    for (int64_t t = 0; t < M; t++) {
+        means[t] = 0.5 * (c->box[2 * G + t] + c->box[2 * G + M + t]);
     }
 }
 
@@ -259,9 +306,9 @@ static lk_status conditional_laws(lk_context *ctx, const void *state, const doub
                                   double *means, double *sds)
 {
     const conditional *c = state;
-    const int64_t G = c->G, M = c->M, K = c->mixture->K;
+    const int64_t G = c->G, M = c->M, K = c->mixture->K, terms = c->terms;
     double *x;
-    LKI_TRY(lki_zeros(ctx, (size_t)(3 * G + K), LANES * sizeof(double), &x));
+    LKI_TRY(lki_zeros(ctx, (size_t)(3 * G + terms), LANES * sizeof(double), &x));
     double *shifted = x + G * LANES, *u = shifted + G * LANES, *reach = u + G * LANES;
     for (int64_t first = 0; first < rows; first += LANES) {
         const int64_t n = rows - first < LANES ? rows - first : LANES;
@@ -272,15 +319,19 @@ static lk_status conditional_laws(lk_context *ctx, const void *state, const doub
         }
         for (int64_t k = 0; k < K; k++) {
             whiten(c, k, x, shifted, u);
-            weigh(c, k, u, n, weights + first * K, reach);
-            shift_means(c, k, u, n, means + first * K * M);
+            weigh(c, k, u, n, weights + first * terms, reach);
+            shift_means(c, k, u, n, means + first * terms * M);
         }
         for (int64_t r = 0; r < n; r++) {
-            softmax(weights + (first + r) * K, reach + r * K, K);
+            const int64_t noise = (first + r) * terms + K;
+            if (c->mixture->noise) {
+                noise_law(c, values + (first + r) * G, weights + noise, reach + r * terms + K, means + noise * M);
+            }
+            softmax(weights + (first + r) * terms, reach + r * terms, terms);
         }
     }
     if (sds != NULL) {
-        memcpy(sds, c->sds, (size_t)(K * M) * sizeof(double));
+        memcpy(sds, c->sds, (size_t)(terms * M) * sizeof(double));
     }
     lki_release(ctx, x);
     return LK_OK;
@@ -289,7 +340,14 @@ static lk_status conditional_laws(lk_context *ctx, const void *state, const doub
 /* x = mean_k + L_MM z. */
 static void draw_one(const conditional *c, lki_stream *s, const double *cumulative, const double *means, double *z, double *x)
 {
-    const int64_t M = c->M, k = lki_random_categorical(s, cumulative, c->mixture->K);
+    const int64_t M = c->M, k = lki_random_categorical(s, cumulative, c->terms);
+    for (int64_t t = 0; k == c->mixture->K && t < M; t++) {
+        const double low = c->box[2 * c->G + t], high = c->box[2 * c->G + M + t];
+        x[t] = fmin(low + (high - low) * lki_random_uniform(s), high);
+    }
+    if (k == c->mixture->K) {
+        return;
+    }
     const double *L = c->L + (c->diagonal ? k * M : lki_mixture_matrix(c->mixture, k) * M * M);
     for (int64_t t = 0; t < M; t++) {
         z[t] = lki_random_normal(s);
@@ -306,7 +364,7 @@ static lk_status conditional_draw(lk_context *ctx, const void *state, const doub
                                   const int64_t *numbers, int64_t count, double *draws)
 {
     const conditional *c = state;
-    const int64_t M = c->M, K = c->mixture->K;
+    const int64_t M = c->M, K = c->terms;
     double *weights;
     LKI_TRY(lki_allocate(ctx, lki_product((size_t)rows, (size_t)(K + K * M)) + (size_t)M, sizeof(double), &weights));
     double *means = weights + rows * K, *z = means + rows * K * M;
@@ -327,6 +385,7 @@ static lk_status conditional_draw(lk_context *ctx, const void *state, const doub
 
 const lki_conditional_operations lki_gmm_conditional = {
     .terms = conditional_terms,
+    .uniform = conditional_uniform,
     .new = conditional_new,
     .laws = conditional_laws,
     .draw = conditional_draw,
@@ -369,6 +428,7 @@ lk_status lki_gmm_condition(lk_context *ctx, const void *state, const int64_t *g
     lki_mixture *part = NULL;
     lki_gmm *g;
     void *c = NULL;
+    double *law = NULL;
     int64_t *wanted, M = 0;
     lk_status status = LK_OK;
     LKI_TRY(lki_allocate(ctx, (size_t)m->d, sizeof *wanted, &wanted));
@@ -383,7 +443,14 @@ lk_status lki_gmm_condition(lk_context *ctx, const void *state, const int64_t *g
     }
     LKI_GOTO(status, done, conditional_new(ctx, state, given, count, wanted, M, &c));
     LKI_GOTO(status, done, lki_mixture_new(ctx, m->K, M, lki_covariance_plain(m->covariance->form), &part));
-    LKI_GOTO(status, done, conditional_laws(ctx, c, values, 1, part->weights, part->means, NULL));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)lki_mixture_groups(m), (size_t)(1 + M) * sizeof(double), &law));
+    LKI_GOTO(status, done, conditional_laws(ctx, c, values, 1, law, law + lki_mixture_groups(m), NULL));
+    memcpy(part->weights, law, (size_t)m->K * sizeof(double));
+    memcpy(part->means, law + lki_mixture_groups(m), (size_t)(m->K * M) * sizeof(double));
+    if (m->noise) {
+        const double *box = ((conditional *)c)->box + 2 * count;
+        lki_mixture_set_noise(part, law[m->K], box, box + M);
+    }
     conditional_covariances(c, wanted, part);
     status = lki_gmm_new(ctx, part, &g); /* takes part */
     part = NULL;
@@ -393,6 +460,7 @@ lk_status lki_gmm_condition(lk_context *ctx, const void *state, const int64_t *g
 done:
     lki_mixture_free(part);
     conditional_free(&memory, c);
+    lki_release(ctx, law);
     lki_release(ctx, wanted);
     return status;
 }

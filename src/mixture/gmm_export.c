@@ -37,6 +37,9 @@ static lk_status gmm_code(lk_context *ctx, const void *state, const char *prefix
     const int64_t K = m->K, d = m->d, matrices = lki_mixture_matrices(m);
     char line[64];
     double *values;
+    if (m->noise) {
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "a mixture with noise is not exported as C; as JSON it is");
+    }
     LKI_TRY(lki_allocate(ctx, lki_product((size_t)K, (size_t)d), sizeof *values, &values));
     lk_status status = LK_OK;
     for (int64_t k = 0; k < K; k++) {
@@ -135,6 +138,14 @@ static lk_status in_units(lk_context *ctx, const lki_mixture *m, const double *l
             x->W[i] = m->W[i] / column;
         }
     }
+    if (m->noise) {
+        lki_mixture_set_noise(x, *m->uniform, m->low, m->high);
+        for (int64_t j = 0; j < d; j++) {
+            x->low[j] = location[j] + scale[j] * m->low[j];
+            x->high[j] = location[j] + scale[j] * m->high[j];
+            x->log_range[j] = log(scale[j]) + m->log_range[j];
+        }
+    }
     *out = x;
     return LK_OK;
 }
@@ -158,6 +169,13 @@ static lk_status plain_layout(lk_context *ctx, const lki_mixture *m, json_t *obj
     LKI_TRY(lki_json_set(ctx, object, "covariance", json_string(m->covariance->name)));
     LKI_TRY(lki_json_set(ctx, object, "weights", lki_json_numbers(m->weights, m->K)));
     LKI_TRY(lki_json_set(ctx, object, "means", lki_json_matrix(m->means, m->K, m->d)));
+    if (m->noise) {
+        json_t *noise = json_object();
+        LKI_TRY(lki_json_set(ctx, object, "noise", noise)); /* object owns it now */
+        LKI_TRY(lki_json_set(ctx, noise, "weight", lki_json_number(*m->uniform)));
+        LKI_TRY(lki_json_set(ctx, noise, "low", lki_json_numbers(m->low, m->d)));
+        LKI_TRY(lki_json_set(ctx, noise, "high", lki_json_numbers(m->high, m->d)));
+    }
     return lki_json_set(ctx, object, "covariances", covariances_json(m, m->covariances));
 }
 
@@ -167,6 +185,9 @@ static lk_status sklearn_layout(lk_context *ctx, const lki_mixture *m, json_t *o
     const lki_form form = m->covariance->form;
     const int64_t d = m->d, length = m->covariance->length(m->K, d);
     double *precisions;
+    if (m->noise) {
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "scikit-learn's mixture has no noise; export this model as JSON or for mclust");
+    }
     LKI_TRY(lki_json_set(ctx, object, "covariance_type", json_string(form == LKI_FORM_FULL    ? "full"
                                                                      : form == LKI_FORM_TIED  ? "tied"
                                                                      : form == LKI_FORM_DIAG  ? "diag"
@@ -209,7 +230,19 @@ static lk_status mclust_layout(lk_context *ctx, const lki_mixture *m, json_t *ob
     LKI_TRY(lki_json_set(ctx, object, "d", json_integer((json_int_t)d)));
     LKI_TRY(lki_json_set(ctx, object, "G", json_integer((json_int_t)K)));
     LKI_TRY(lki_json_set(ctx, object, "parameters", parameters));
-    LKI_TRY(lki_json_set(ctx, parameters, "pro", lki_json_numbers(m->weights, K)));
+    json_t *shares = lki_json_numbers(m->weights, K);
+    if (m->noise && shares != NULL && json_array_append_new(shares, json_real(*m->uniform)) != 0) {
+        json_decref(shares);
+        shares = NULL;
+    }
+    LKI_TRY(lki_json_set(ctx, parameters, "pro", shares));
+    if (m->noise) { /* the reciprocal of the volume; there the noise has no end */
+        double log_volume = 0.0;
+        for (int64_t j = 0; j < d; j++) {
+            log_volume += m->log_range[j];
+        }
+        LKI_TRY(lki_json_set(ctx, parameters, "Vinv", lki_json_number(exp(-log_volume))));
+    }
     double *means;
     LKI_TRY(lki_allocate(ctx, lki_product((size_t)K, (size_t)d), sizeof *means, &means));
     for (int64_t i = 0; i < K * d; i++) {

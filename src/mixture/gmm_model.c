@@ -1,4 +1,4 @@
-/* A Gaussian mixture's answers: log density, score, draws, responsibilities, distribution functions, marginals, file and info. */
+/* A Gaussian mixture's answers: log density, score, draws, responsibilities, distribution functions, marginals and info. */
 #include "core/philox.h"
 #include "gmm.h"
 #include "gmm_condition.h"
@@ -7,7 +7,6 @@
 #include "gmm_export.h"
 #include "math/special.h"
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 /* lki_gmm_new() with upper bounds of the conditions, one a matrix; NULL = none is known. */
@@ -105,27 +104,27 @@ static void subtract_precision(int64_t d, const double *W, const double *x, cons
     }
 }
 
-/* score = sum_k r_k(x) inverse(C_k) (mean_k - x). */
+/* score = sum_k r_k(x) inverse(C_k) (mean_k - x); noise is flat, but takes its share of r. */
 static lk_status gmm_score(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out)
 {
     const lki_gmm *g = state;
     const lki_mixture *m = g->mixture;
-    const int64_t d = m->d, K = m->K;
+    const int64_t d = m->d, K = m->K, groups = lki_mixture_groups(m);
     double *r;
-    LKI_TRY(lki_allocate(ctx, (size_t)(rows * K + d), sizeof(double), &r));
+    LKI_TRY(lki_allocate(ctx, (size_t)(rows * groups + d), sizeof(double), &r));
     lk_status status = ask_kernel(ctx, g, x, rows, NULL, r);
     for (int64_t i = 0; status == LK_OK && i < rows; i++) {
         double *gradient = out + i * d;
         memset(gradient, 0, (size_t)d * sizeof(double));
         for (int64_t k = 0; k < K; k++) {
-            const double rk = r[i * K + k], *mean = m->means + k * d, *row = x + i * d;
+            const double rk = r[i * groups + k], *mean = m->means + k * d, *row = x + i * d;
             if (rk < 1e-300) {
                 continue;
             }
             switch (m->covariance->form) {
             case LKI_FORM_FULL:
             case LKI_FORM_TIED:
-                subtract_precision(d, m->W + lki_mixture_matrix(m, k) * d * d, row, mean, rk, r + rows * K, gradient);
+                subtract_precision(d, m->W + lki_mixture_matrix(m, k) * d * d, row, mean, rk, r + rows * groups, gradient);
                 break;
             default:
                 for (int64_t j = 0; j < d; j++) {
@@ -169,6 +168,10 @@ static lk_status gmm_cdf(lk_context *ctx, const void *state, const double *x, in
         }
     }
     for (int64_t i = 0; i < rows * d; i++) {
+        if (m->noise) {
+            const double low = m->low[i % d], share = (x[i] - low) / (m->high[i % d] - low);
+            out[i] += *m->uniform * (share > 1.0 ? 1.0 : share > 0.0 ? share : 0.0);
+        }
         out[i] = out[i] > 1.0 ? 1.0 : out[i];
     }
     return LK_OK;
@@ -176,22 +179,34 @@ static lk_status gmm_cdf(lk_context *ctx, const void *state, const double *x, in
 
 /* ---- draws ---- */
 
+static void draw_uniform(const lki_mixture *m, lki_stream *s, double *x)
+{
+    for (int64_t j = 0; j < m->d; j++) {
+        const double v = m->low[j] + (m->high[j] - m->low[j]) * lki_random_uniform(s);
+        x[j] = v < m->high[j] ? v : m->high[j];
+    }
+}
+
 static lk_status gmm_sample(lk_context *ctx, const void *state, uint64_t seed, int64_t first_row, int64_t rows, double *out)
 {
     const lki_mixture *m = ((const lki_gmm *)state)->mixture;
-    const int64_t d = m->d, K = m->K;
+    const int64_t d = m->d, K = m->K, groups = lki_mixture_groups(m);
     double *cumulative;
-    LKI_TRY(lki_allocate(ctx, (size_t)(K + d), sizeof(double), &cumulative));
-    double *z = cumulative + K, total = 0.0;
-    for (int64_t k = 0; k < K; k++) {
-        total += m->weights[k];
+    LKI_TRY(lki_allocate(ctx, (size_t)(groups + d), sizeof(double), &cumulative));
+    double *z = cumulative + groups, total = 0.0;
+    for (int64_t k = 0; k < groups; k++) {
+        total += k < K ? m->weights[k] : *m->uniform;
         cumulative[k] = total;
     }
     for (int64_t i = 0; i < rows; i++) {
         lki_stream s = lki_stream_new(seed, LKI_STREAM_SAMPLE, (uint64_t)(first_row + i));
-        const int64_t k = lki_random_categorical(&s, cumulative, K);
+        const int64_t k = lki_random_categorical(&s, cumulative, groups);
         const double *L = m->L;
         double *x = out + i * d;
+        if (k == K) {
+            draw_uniform(m, &s, x);
+            continue;
+        }
         if (m->covariance->form == LKI_FORM_FULL) {
             L += k * d * d;
         }
@@ -253,6 +268,14 @@ static lk_status gmm_marginal(lk_context *ctx, const void *state, const int64_t 
             }
         }
     }
+    if (m->noise) { /* of a box, the box of the features */
+        lki_mixture_set_noise(part, *m->uniform, m->low, m->high);
+        for (int64_t a = 0; a < count; a++) {
+            part->low[a] = m->low[features[a]];
+            part->high[a] = m->high[features[a]];
+            part->log_range[a] = m->log_range[features[a]];
+        }
+    }
     LKI_TRY(gmm_new_within(ctx, part, m->condition, &g)); /* parts of a matrix have no greater condition */
     *out = g;
     return LK_OK;
@@ -262,6 +285,9 @@ static void gmm_prior(const void *state, double *out)
 {
     const lki_mixture *m = ((const lki_gmm *)state)->mixture;
     memcpy(out, m->weights, (size_t)m->K * sizeof(double));
+    if (m->noise) {
+        out[m->K] = *m->uniform;
+    }
 }
 
 static void gmm_centres(const void *state, double *out)
@@ -272,7 +298,13 @@ static void gmm_centres(const void *state, double *out)
 
 static int64_t gmm_groups(const void *state)
 {
-    return ((const lki_gmm *)state)->mixture->K;
+    return lki_mixture_groups(((const lki_gmm *)state)->mixture);
+}
+
+static int64_t gmm_noise_group(const void *state)
+{
+    const lki_mixture *m = ((const lki_gmm *)state)->mixture;
+    return m->noise ? m->K : -1;
 }
 
 /* ---- info ---- */
@@ -313,10 +345,12 @@ static lk_status standardized_conditions(lk_context *ctx, const lki_mixture *m, 
     LKI_GOTO(status, done, lki_mixture_new(ctx, 1, d, full, &unit));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)(d + 2 * d * d), sizeof(double), &scale));
     for (int64_t j = 0; j < d; j++) {
-        double mean = 0.0, variance = 0.0;
+        const double middle = 0.5 * (m->low[j] + m->high[j]), range = m->high[j] - m->low[j], uniform = *m->uniform;
+        double mean = uniform * middle;
         for (int64_t k = 0; k < m->K; k++) {
             mean += m->weights[k] * m->means[k * d + j];
         }
+        double variance = uniform * (range * range / 12.0 + (middle - mean) * (middle - mean));
         for (int64_t k = 0; k < m->K; k++) {
             const double shift = m->means[k * d + j] - mean, sd = component_sd(m, k, j);
             variance += m->weights[k] * (sd * sd + shift * shift);
@@ -359,6 +393,26 @@ static json_t *component_info(const lki_mixture *m, int64_t k, double n, double 
     return component;
 }
 
+static json_t *noise_info(const lki_mixture *m, double n)
+{
+    double log_volume = 0.0;
+    json_t *noise = json_object();
+    for (int64_t j = 0; j < m->d; j++) {
+        log_volume += m->log_range[j];
+    }
+    int failed = noise == NULL;
+    failed = failed || json_object_set_new(noise, "weight", json_real(*m->uniform)) != 0;
+    failed = failed || json_object_set_new(noise, "effective_size", n > 0.0 ? json_real(*m->uniform * n) : json_null()) != 0;
+    failed = failed || json_object_set_new(noise, "low", reals(m->low, m->d)) != 0;
+    failed = failed || json_object_set_new(noise, "high", reals(m->high, m->d)) != 0;
+    failed = failed || json_object_set_new(noise, "log_volume", json_real(log_volume)) != 0;
+    if (failed) {
+        json_decref(noise);
+        return NULL;
+    }
+    return noise;
+}
+
 static lk_status gmm_info(lk_context *ctx, const void *state, json_t *info)
 {
     const lki_mixture *m = ((const lki_gmm *)state)->mixture;
@@ -378,147 +432,14 @@ static lk_status gmm_info(lk_context *ctx, const void *state, json_t *info)
         }
     }
     if (json_object_set_new(info, "covariance", json_string(m->covariance->name)) != 0 ||
-        json_object_set(info, "components", components) != 0) {
+        json_object_set(info, "components", components) != 0 ||
+        (m->noise && json_object_set_new(info, "noise", noise_info(m, n)) != 0)) {
         status = lki_fail(ctx, LK_ERROR_MEMORY, "out of memory while describing the mixture");
     }
 done:
     json_decref(components);
     lki_release(ctx, conditions);
     return status;
-}
-
-/* ---- file ---- */
-
-/* The covariances as a tensor; its name and rank tell the family: covariances K x d x d (full), covariance d x d (tied), variances K x d
- * (diag) or K (spherical); the other families of these forms add their letters, as in covariances_VEV. */
-static lki_tensor covariance_tensor(const lki_mixture *m)
-{
-    const lki_form form = m->covariance->form;
-    lki_tensor t = {.rank = form == LKI_FORM_FULL ? 3 : form == LKI_FORM_SPHERICAL ? 1 : 2, .values = m->covariances};
-    const char *stem = form == LKI_FORM_FULL ? "covariances" : form == LKI_FORM_TIED ? "covariance" : "variances";
-    const int own = strcmp(m->covariance->name, m->covariance->letters) == 0;
-    snprintf(t.name, sizeof t.name, "%s%s%s", stem, own ? "_" : "", own ? m->covariance->letters : "");
-    t.shape[0] = form == LKI_FORM_TIED ? m->d : m->K;
-    t.shape[1] = t.rank > 1 ? m->d : 0;
-    t.shape[2] = t.rank > 2 ? m->d : 0;
-    return t;
-}
-
-static lk_status gmm_save(lk_context *ctx, const void *state, lki_tensor *tensors, int *count)
-{
-    const lki_mixture *m = ((const lki_gmm *)state)->mixture;
-    (void)ctx;
-    tensors[0] = (lki_tensor){.name = "weights", .rank = 1, .shape = {m->K, 0, 0}, .values = m->weights};
-    tensors[1] = (lki_tensor){.name = "means", .rank = 2, .shape = {m->K, m->d, 0}, .values = m->means};
-    tensors[2] = covariance_tensor(m);
-    *count = 3;
-    return LK_OK;
-}
-
-static const lki_tensor *tensor_named(const lki_tensor *tensors, int count, const char *name)
-{
-    for (int i = 0; i < count; i++) {
-        if (strcmp(tensors[i].name, name) == 0) {
-            return &tensors[i];
-        }
-    }
-    return NULL;
-}
-
-static lk_status expect_shape(lk_context *ctx, const lki_tensor *t, const lki_tensor *want)
-{
-    int same = t->rank == want->rank;
-    for (int i = 0; same && i < want->rank; i++) {
-        same = t->shape[i] == want->shape[i];
-    }
-    if (!same) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "tensor %s does not have the shape that K components over d features ask for", t->name);
-    }
-    const int64_t size = (want->rank > 0 ? want->shape[0] : 1) * (want->rank > 1 ? want->shape[1] : 1) *
-                         (want->rank > 2 ? want->shape[2] : 1);
-    for (int64_t i = 0; i < size; i++) {
-        if (!isfinite(t->values[i])) {
-            return lki_fail(ctx, LK_ERROR_FORMAT, "tensor %s holds a value that is not finite at position %lld", t->name, (long long)i);
-        }
-    }
-    return LK_OK;
-}
-
-static lk_status expect_symmetric(lk_context *ctx, const lki_tensor *t, int64_t matrices, int64_t d)
-{
-    for (int64_t k = 0; k < matrices; k++) {
-        const double *C = t->values + k * d * d;
-        for (int64_t i = 0; i < d; i++) {
-            for (int64_t j = 0; j < i; j++) {
-                if (!(fabs(C[i * d + j] - C[j * d + i]) <= 1e-12 * (fabs(C[i * d + j]) + fabs(C[j * d + i])))) {
-                    return lki_fail(ctx, LK_ERROR_FORMAT, "tensor %s: matrix %lld is not symmetric in row %lld, column %lld", t->name,
-                                    (long long)k, (long long)i, (long long)j);
-                }
-            }
-        }
-    }
-    return LK_OK;
-}
-
-static const lki_covariance *family_of(const lki_tensor *t)
-{
-    lki_mixture shape = {.K = 1, .d = 1};
-    for (int i = 0; (shape.covariance = lki_covariance_at(i)) != NULL; i++) {
-        const lki_tensor want = covariance_tensor(&shape);
-        if (strcmp(t->name, want.name) == 0 && t->rank == want.rank) {
-            return shape.covariance;
-        }
-    }
-    return NULL;
-}
-
-static lk_status gmm_load(lk_context *ctx, const lki_values *values, int64_t d, const lki_tensor *tensors, int count, void **out)
-{
-    const lki_tensor *weights = tensor_named(tensors, count, "weights"), *means = tensor_named(tensors, count, "means"),
-                     *covariances = NULL;
-    const lki_covariance *family = NULL;
-    (void)values;
-    for (int i = 0; i < count && family == NULL; i++) {
-        family = family_of(&tensors[i]);
-        covariances = &tensors[i];
-    }
-    if (weights == NULL || means == NULL || family == NULL || count != 3) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "a gmm needs the tensors weights, means and one of covariances (K x d x d), "
-                                              "covariance (d x d), variances (K x d or K), or one of these "
-                                              "with a family's letters such as covariances_VEV, and no other");
-    }
-    const int64_t K = weights->rank == 1 ? weights->shape[0] : 0;
-    if (K < 1) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "tensor weights must be a list of at least one weight");
-    }
-    const lki_tensor want_means = {.rank = 2, .shape = {K, d, 0}}, want_weights = {.rank = 1, .shape = {K, 0, 0}};
-    lki_mixture shape = {.K = K, .d = d, .covariance = family};
-    const lki_tensor want = covariance_tensor(&shape);
-    LKI_TRY(expect_shape(ctx, weights, &want_weights));
-    LKI_TRY(expect_shape(ctx, means, &want_means));
-    LKI_TRY(expect_shape(ctx, covariances, &want));
-    if (family->form == LKI_FORM_FULL || family->form == LKI_FORM_TIED) {
-        LKI_TRY(expect_symmetric(ctx, covariances, family->form == LKI_FORM_FULL ? K : 1, d));
-    }
-    double sum = 0.0;
-    for (int64_t k = 0; k < K; k++) {
-        if (weights->values[k] < 0.0) {
-            return lki_fail(ctx, LK_ERROR_FORMAT, "the weight of component %lld is negative", (long long)k);
-        }
-        sum += weights->values[k];
-    }
-    if (!(fabs(sum - 1.0) < 1e-6)) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "the weights sum to %.9g, not to 1", sum);
-    }
-    lki_mixture *m;
-    lki_gmm *g;
-    LKI_TRY(lki_mixture_new(ctx, K, d, family, &m));
-    memcpy(m->weights, weights->values, (size_t)K * sizeof(double));
-    memcpy(m->means, means->values, (size_t)(K * d) * sizeof(double));
-    memcpy(m->covariances, covariances->values, (size_t)family->length(K, d) * sizeof(double));
-    LKI_TRY(lki_gmm_new(ctx, m, &g));
-    *out = g;
-    return LK_OK;
 }
 
 const lki_operations lki_gmm_operations = {
@@ -529,6 +450,7 @@ const lki_operations lki_gmm_operations = {
     .cdf = gmm_cdf,
     .marginal = gmm_marginal,
     .groups = gmm_groups,
+    .noise_group = gmm_noise_group,
     .prior = gmm_prior,
     .centres = gmm_centres,
     .condition = lki_gmm_condition,
@@ -540,7 +462,7 @@ const lki_operations lki_gmm_operations = {
     .information = lki_gmm_information,
     .export = &lki_gmm_export,
     .info = gmm_info,
-    .save = gmm_save,
-    .load = gmm_load,
+    .save = lki_gmm_save,
+    .load = lki_gmm_load,
     .free = lki_gmm_free,
 };

@@ -45,6 +45,9 @@ lk_status lki_gmm_smooth(lk_context *ctx, const void *state, const double *sigma
     const lki_mixture *m = ((const lki_gmm *)state)->mixture;
     lki_mixture *noisy;
     lki_gmm *g;
+    if (m->noise) {
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "a mixture with a noise component cannot be smoothed: a box with rounded edges is none");
+    }
     LKI_TRY(lki_mixture_new(ctx, m->K, m->d, lki_covariance_plain(smoothed_form(m, sigma)), &noisy));
     memcpy(noisy->weights, m->weights, (size_t)m->K * sizeof(double));
     memcpy(noisy->means, m->means, (size_t)(m->K * m->d) * sizeof(double));
@@ -127,7 +130,8 @@ static void hessian_row(const lki_mixture *m, const double *P, const double *r, 
         }
     }
     for (int64_t a = 0; a < d; a++) {
-        for (int64_t b = 0; b < a; b++) {
+        for (int64_t b = 0; b <= a; b++) {
+            H[a * d + b] += m->noise ? r[m->K] * g[a] * g[b] : 0.0; /* noise is flat */
             H[b * d + a] = H[a * d + b];
         }
     }
@@ -136,14 +140,14 @@ static void hessian_row(const lki_mixture *m, const double *P, const double *r, 
 lk_status lki_gmm_hessian(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out)
 {
     const lki_mixture *m = ((const lki_gmm *)state)->mixture;
-    const int64_t d = m->d, K = m->K;
+    const int64_t d = m->d, groups = lki_mixture_groups(m);
     double *P = NULL, *r = NULL;
     lk_status status = LK_OK;
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)(rows * K + (K + 1) * d), sizeof(double), &r));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)(rows * groups + (m->K + 1) * d), sizeof(double), &r));
     LKI_GOTO(status, done, precisions(ctx, m, &P));
     LKI_GOTO(status, done, lki_gmm_operations.responsibilities(ctx, state, x, rows, r));
     for (int64_t i = 0; i < rows; i++) {
-        hessian_row(m, P, r + i * K, x + i * d, r + rows * K, out + i * d * d);
+        hessian_row(m, P, r + i * groups, x + i * d, r + rows * groups, out + i * d * d);
     }
 done:
     lki_release(ctx, P);

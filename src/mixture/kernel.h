@@ -30,14 +30,18 @@ typedef struct lki_mixture_plan {
     const double *log_c;          /* factored: K */
     const double *precision;      /* rows with missing values, full and tied: W'W, K x d x d or d x d */
     int gaps;                     /* 1 = NaN in a row is a missing value (factored only); 0 = there is none */
+    int noise;                    /* 1 = one more group stands behind the K: uniform over the box, nothing outside */
+    double log_noise;             /* its log weight */
+    const double *low, *high;     /* d each: the box, in units of z; both ends belong to it */
+    const double *log_range;      /* d: log (high - low) */
     int64_t terms;                /* length of phi */
     int64_t statistics;           /* sums kept of each component */
     double *packed;               /* theta or W in the kernel's own order, from pack() */
 } lki_mixture_plan;
 
-/* Leading sums of a block, before K x statistics. Expanded statistics are sum_i w_i r_ik phi(z_i) (the tied form without its last
+/* Leading sums of a block, before K x statistics; that of the noise is sum_i w_i r_i. Expanded statistics are sum_i w_i r_ik phi(z_i) (the tied form without its last
  * term); factored ones are the same sums of phi(z_i - mean_k), full pairs for tied too. */
-enum { LKI_SUM_OBJECTIVE = 0, LKI_SUM_ENTROPY = 1, LKI_SUM_WEIGHT = 2, LKI_SUM_HEAD = 3 };
+enum { LKI_SUM_OBJECTIVE = 0, LKI_SUM_ENTROPY = 1, LKI_SUM_WEIGHT = 2, LKI_SUM_NOISE = 3, LKI_SUM_HEAD = 4 };
 
 int64_t lki_terms(lki_form form, int64_t d);
 int64_t lki_statistics(lki_form form, int factored, int64_t d);
@@ -48,7 +52,7 @@ typedef struct lki_mixture_kernel {
     size_t (*scratch_length)(const lki_mixture_plan *plan); /* doubles, one scratch a thread, 64-byte aligned */
     /* Goes over `rows` rows of x (row-major). With plan->gaps a row's density is the marginal of what it has, and the sums hold the
      * conditional moments of what it lacks. Any of the outputs may be NULL: sums (added to), log_density (rows),
-     * responsibilities (rows x K, row-major). w NULL = all one. A row's outputs do not depend on its neighbours. */
+     * responsibilities (rows x (K + noise), row-major). w NULL = all one. A row's outputs do not depend on its neighbours. */
     void (*block)(const lki_mixture_plan *plan, const double *x, const double *w, int64_t rows, double *scratch, double *sums,
                   double *log_density, double *responsibilities);
 } lki_mixture_kernel;

@@ -12,7 +12,7 @@ lk_status lki_mixture_new(lk_context *ctx, int64_t K, int64_t d, const lki_covar
     lki_mixture *m;
     double *block;
     LKI_TRY(lki_zeros(ctx, 1, sizeof *m, &m));
-    lk_status status = lki_zeros(ctx, 6 * k + k * (size_t)d + 3 * length, sizeof(double), &block);
+    lk_status status = lki_zeros(ctx, 6 * k + k * (size_t)d + 3 * length + 3 * (size_t)d + 1, sizeof(double), &block);
     if (status != LK_OK) {
         lki_release(ctx, m);
         return status;
@@ -30,6 +30,10 @@ lk_status lki_mixture_new(lk_context *ctx, int64_t K, int64_t d, const lki_covar
     m->covariances = m->means + k * (size_t)d;
     m->W = m->covariances + length;
     m->L = m->W + length;
+    m->low = m->L + length;
+    m->high = m->low + d;
+    m->log_range = m->high + d;
+    m->uniform = m->log_range + d;
     *out = m;
     return LK_OK;
 }
@@ -46,7 +50,24 @@ void lki_mixture_free(lki_mixture *m)
 void lki_mixture_copy(lki_mixture *to, const lki_mixture *from)
 {
     const size_t k = (size_t)from->K, length = (size_t)from->covariance->length(from->K, from->d);
-    memcpy(to->weights, from->weights, (6 * k + k * (size_t)from->d + 3 * length) * sizeof(double));
+    memcpy(to->weights, from->weights, (6 * k + k * (size_t)from->d + 3 * length + 3 * (size_t)from->d + 1) * sizeof(double));
+    to->noise = from->noise;
+}
+
+void lki_mixture_set_noise(lki_mixture *m, double weight, const double *low, const double *high)
+{
+    m->noise = 1;
+    *m->uniform = weight;
+    for (int64_t j = 0; j < m->d; j++) {
+        m->low[j] = low[j];
+        m->high[j] = high[j];
+        m->log_range[j] = log(high[j] - low[j]);
+    }
+}
+
+int64_t lki_mixture_groups(const lki_mixture *m)
+{
+    return m->K + m->noise;
 }
 
 int64_t lki_mixture_matrix(const lki_mixture *m, int64_t k)
@@ -137,13 +158,14 @@ void lki_mixture_covariance(const lki_mixture *m, int64_t k, double *out)
 
 double lki_mixture_free_parameters(const lki_mixture *m)
 {
-    return (double)(m->K - 1 + m->K * m->d) + lki_covariance_parameters(m->covariance, m->K, m->d);
+    return (double)(m->K - 1 + m->noise + m->K * m->d) + lki_covariance_parameters(m->covariance, m->K, m->d);
 }
 
 lki_mixture_plan lki_mixture_factored_plan(const lki_mixture *m)
 {
     return (lki_mixture_plan){
         .form = m->covariance->form, .factored = 1, .K = m->K, .d = m->d, .W = m->W, .means = m->means, .log_c = m->log_c,
+        .noise = m->noise, .log_noise = m->noise ? log(*m->uniform) : 0.0, .low = m->low, .high = m->high, .log_range = m->log_range,
         .terms = lki_terms(m->covariance->form, m->d), .statistics = lki_statistics(m->covariance->form, 1, m->d)};
 }
 

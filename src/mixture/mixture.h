@@ -51,11 +51,17 @@ const lki_covariance *lki_covariance_plain(lki_form form);
 lk_status lki_covariance_conforms(lk_context *ctx, const lki_covariance *covariance, int64_t K, int64_t d, const double *covariances,
                                   int *out) LK_NODISCARD;
 
-/* K Gaussians over d features. `factor` fills what stands below `covariances`. One allocation. */
+/* K Gaussians over d features, and where `noise` is set one more group that is uniform over a box: background that belongs to no
+ * Gaussian (Banfield and Raftery 1993, section 2.3, with a box for their volume). `factor` fills what stands below `covariances`. One
+ * allocation for all arrays. */
 typedef struct lki_mixture {
     int64_t K, d;
     const lki_covariance *covariance;
-    double *weights;     /* K, sum 1 */
+    int noise;           /* 0 or 1; lki_mixture_set_noise() */
+    double *uniform;     /* 1: the weight of the noise */
+    double *low, *high;  /* d each: its box, both ends included */
+    double *log_range;   /* d: log (high - low) */
+    double *weights;     /* K; with that of the noise they sum to 1 */
     double *means;       /* K x d */
     double *covariances; /* full K x d x d, tied d x d, diag K x d, spherical K */
     double *W;           /* inverse factors in the same layout: |W (x - mean)|^2 is the Mahalanobis square */
@@ -70,6 +76,10 @@ typedef struct lki_mixture {
 lk_status lki_mixture_new(lk_context *ctx, int64_t K, int64_t d, const lki_covariance *covariance, lki_mixture **out) LK_NODISCARD;
 void lki_mixture_free(lki_mixture *m);
 void lki_mixture_copy(lki_mixture *to, const lki_mixture *from); /* same shape */
+/* Gives the mixture noise of this weight over the box low < high; the K weights are left as they are. */
+void lki_mixture_set_noise(lki_mixture *m, double weight, const double *low, const double *high);
+/* Number of groups: the K components, then the noise. */
+int64_t lki_mixture_groups(const lki_mixture *m);
 /* Factors component k (or the shared covariance, k = 0). Returns 0, or the leading minor that is not positive. work: 2 d d. */
 int64_t lki_mixture_factor_one(lki_mixture *m, int64_t k, double *work);
 /* The same where the covariance's condition is known to be at most `bound`: math/cholesky.h. */
@@ -82,6 +92,7 @@ int64_t lki_mixture_matrix(const lki_mixture *m, int64_t k);
 int64_t lki_mixture_matrices(const lki_mixture *m);
 /* The covariance of component k as a d x d matrix. */
 void lki_mixture_covariance(const lki_mixture *m, int64_t k, double *out);
+/* The noise counts as one, its weight: the box is taken as known. */
 double lki_mixture_free_parameters(const lki_mixture *m);
 /* The plan for the kernel's factored way in the mixture's own units; plan.packed must still be allocated and packed. */
 lki_mixture_plan lki_mixture_factored_plan(const lki_mixture *m);

@@ -2,6 +2,7 @@
 #include "core/philox.h"
 #include "data/table_impl.h"
 #include "math/cholesky.h"
+#include "noise.h"
 #include "search.h"
 #include <math.h>
 #include <string.h>
@@ -106,13 +107,13 @@ static lk_status whitened(lk_context *ctx, double *values, int64_t n, int64_t d,
     LKI_GOTO(status, done, lki_allocate(ctx, 2 * (size_t)d, (size_t)d * sizeof(double), &work));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, (size_t)d * sizeof(double), &W));
     for (int64_t i = 0; i < d * d; i++) {
-        covariance[i] = out->exact.data.scatter[i] / out->exact.data.total;
+        covariance[i] = out->plain.data.scatter[i] / out->plain.data.total;
     }
     if (lki_spd_factor(d, covariance, W, NULL, &spd, work) == 0 && spd.condition < 1e10) {
         whiten(values, n, d, W);
         LKI_GOTO(status, done, lk_table_from_array(ctx, values, n, d + 1, NULL, &out->white.table));
         attach(&out->white, out->white.table, out->positions, d, n);
-        out->white.data.total = out->exact.data.total;
+        out->white.data.total = out->plain.data.total;
     }
 done:
     lki_release(ctx, covariance);
@@ -135,7 +136,8 @@ lk_status lki_sample_new(lk_context *ctx, const lki_em_data *data, int64_t most,
         out->positions[j] = j;
     }
     LKI_GOTO(status, done, lk_table_from_array(ctx, values, n, d + 1, NULL, &out->exact.table));
-    LKI_GOTO(status, done, summarize(ctx, values, n, d, &out->exact.data));
+    LKI_GOTO(status, done, summarize(ctx, values, n, d, &out->plain.data));
+    out->exact.data = out->plain.data; /* borrows the scatter */
     attach(&out->exact, out->exact.table, out->positions, d, n);
     if (out->exact.data.gaps) {
         for (int64_t i = 0; i < n * (d + 1); i++) {
@@ -143,12 +145,66 @@ lk_status lki_sample_new(lk_context *ctx, const lki_em_data *data, int64_t most,
         }
         LKI_GOTO(status, done, lk_table_from_array(ctx, values, n, d + 1, NULL, &out->plain.table));
     }
-    out->plain.data = out->exact.data; /* its scatter is borrowed */
     out->plain.data.gaps = 0;
     attach(&out->plain, out->plain.table != NULL ? out->plain.table : out->exact.table, out->positions, d, n);
     status = whitened(ctx, values, n, d, out);
 done:
     lki_release(ctx, values);
+    if (status != LK_OK) {
+        lki_sample_free(ctx, out);
+    }
+    return status;
+}
+
+/* S - n m m' with the sums of w z in m: about the mean what was about zero. */
+static void about_mean(const double *values, int64_t n, lki_em_data *data, double *m)
+{
+    const int64_t d = data->d;
+    memset(m, 0, (size_t)d * sizeof(double));
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; j < d; j++) {
+            m[j] += values[i * (d + 1) + d] * values[i * (d + 1) + j];
+        }
+    }
+    for (int64_t i = 0; i < d * d; i++) {
+        data->scatter[i] -= m[i / d] * (m[i % d] / data->total);
+    }
+}
+
+lk_status lki_sample_clean(lk_context *ctx, const lki_sample *sample, uint64_t seed, lki_sample *out)
+{
+    const int64_t d = sample->plain.rows.d, rows = sample->plain.rows.rows;
+    unsigned char *clutter = NULL;
+    double *values = NULL, *mean = NULL;
+    int64_t n = 0;
+    lk_status status = LK_OK;
+    memset(out, 0, sizeof *out);
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)rows, 1, &clutter));
+    LKI_GOTO(status, done, lki_noise_guess(ctx, sample->plain.values, rows, d, seed, clutter));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)rows, (size_t)(d + 1) * sizeof(double), &values));
+    for (int64_t i = 0; i < rows; i++) {
+        if (!clutter[i]) {
+            memcpy(values + n++ * (d + 1), sample->plain.values + i * (d + 1), (size_t)(d + 1) * sizeof(double));
+        }
+    }
+    if (n == 0 || n == rows) {
+        goto done;
+    }
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, sizeof(double), &mean));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, sizeof(int64_t), &out->positions));
+    for (int64_t j = 0; j < d; j++) {
+        out->positions[j] = j;
+    }
+    LKI_GOTO(status, done, summarize(ctx, values, n, d, &out->plain.data));
+    about_mean(values, n, &out->plain.data, mean);
+    LKI_GOTO(status, done, lk_table_from_array(ctx, values, n, d + 1, NULL, &out->plain.table));
+    attach(&out->plain, out->plain.table, out->positions, d, n);
+    out->noise = 1.0 - out->plain.data.total / sample->plain.data.total;
+    status = whitened(ctx, values, n, d, out);
+done:
+    lki_release(ctx, clutter);
+    lki_release(ctx, values);
+    lki_release(ctx, mean);
     if (status != LK_OK) {
         lki_sample_free(ctx, out);
     }
@@ -161,6 +217,6 @@ void lki_sample_free(lk_context *ctx, lki_sample *sample)
     lk_table_free(sample->plain.table);
     lk_table_free(sample->white.table);
     lki_release(ctx, sample->positions);
-    lki_release(ctx, sample->exact.data.scatter);
+    lki_release(ctx, sample->plain.data.scatter);
     memset(sample, 0, sizeof *sample);
 }

@@ -9,6 +9,8 @@
 enum { SHORT_ITERATIONS = 60, LLOYD_PASSES = 50 };
 /* Every fifth start is from random rows: on overlapping groups a partition can be the wrong beginning. */
 enum { RANDOM_EVERY = 5 };
+/* Share of noise that a start of all rows begins with. */
+#define NOISE_SHARE 0.05
 #define SHORT_TOL 1e-5
 
 typedef struct workspace {
@@ -34,9 +36,15 @@ static int better(const lki_em_result *a, const lki_em_result *b)
 }
 
 /* Trees that can be cut into K groups of two rows or more on average. */
+static int trees_in(const lki_search *s, const struct lki_hierarchy *h)
+{
+    return h != NULL && s->K > 1 && 2 * s->K <= h->rows ? h->trees : 0;
+}
+
+/* Those of the rows that do not look like noise come first. */
 static int trees_of(const lki_search *s)
 {
-    return s->hierarchy != NULL && s->K > 1 && 2 * s->K <= s->hierarchy->rows ? s->hierarchy->trees : 0;
+    return trees_in(s, s->clean_hierarchy) + trees_in(s, s->hierarchy);
 }
 
 static int64_t restarts_of(const lki_search *s, const lki_em_data *data)
@@ -101,11 +109,15 @@ static lk_status kmeans_start(lk_context *ctx, const lki_sample *sample, const l
     return lki_em_from_partition(ctx, &sample->plain.data, sample->plain.values, work->labels, rows, &s->em.prior, m);
 }
 
-/* The M-step from a tree's partition of the rows that it joins. */
-static lk_status tree_start(lk_context *ctx, const lki_sample *sample, const lki_search *s, int tree, workspace *work, lki_mixture *m)
+/* The M-step from a tree's partition of the rows that it joins; *from receives the sample that these are of. */
+static lk_status tree_start(lk_context *ctx, const lki_sample *sample, const lki_search *s, int tree, workspace *work, lki_mixture *m,
+                            const lki_sample **from)
 {
-    const struct lki_hierarchy *h = s->hierarchy;
-    lki_em_data data = sample->plain.data;
+    const int clean = trees_in(s, s->clean_hierarchy);
+    const struct lki_hierarchy *h = tree < clean ? s->clean_hierarchy : s->hierarchy;
+    *from = tree < clean ? s->clean : sample;
+    tree -= tree < clean ? 0 : clean;
+    lki_em_data data = (*from)->plain.data;
     data.total = h->total;
     lki_hierarchy_cut(h, tree, s->K, work->links, work->labels);
     return lki_em_from_partition(ctx, &data, h->values, work->labels, h->rows, &s->em.prior, m);
@@ -131,6 +143,33 @@ static void keep(candidate *list, int64_t *count, int64_t most, candidate *fresh
     (*count)++;
 }
 
+/* Start `number` by k-means or from random rows of a sample. */
+static lk_status start_from(lk_context *ctx, const lki_sample *from, const lki_search *s, int64_t number, workspace *work,
+                            lki_mixture *m, int64_t *distinct)
+{
+    lki_stream stream = lki_stream_new(s->seed, LKI_STREAM_START, ((uint64_t)1 << 40) + (uint64_t)number);
+    if (s->K > 1 && (s->random || number % RANDOM_EVERY == RANDOM_EVERY - 1)) {
+        return random_start(from, s, &stream, m);
+    }
+    return kmeans_start(ctx, from, s, number, &stream, work, m, distinct);
+}
+
+/* With noise, starts take turns two by two: from the rows that do not look like it, and from all rows, where the guess may be wrong. */
+static const lki_sample *sample_of(const lki_em_data *data, const lki_sample *sample, const lki_search *s, int64_t number)
+{
+    const int clean = data->box != NULL && s->clean != NULL && s->clean->plain.rows.rows > s->K * (data->d + 1) && number / 2 % 2 == 0;
+    return clean ? s->clean : sample;
+}
+
+static void add_noise(const lki_em_data *data, const lki_sample *from, lki_mixture *m)
+{
+    const double share = from->noise > 0.0 ? from->noise : NOISE_SHARE;
+    for (int64_t k = 0; k < m->K; k++) {
+        m->weights[k] *= 1.0 - share;
+    }
+    lki_mixture_set_noise(m, share, data->box + 2 * data->d, data->box + 3 * data->d);
+}
+
 static void note_end(workspace *work, const lki_em_result *result)
 {
     work->ends[work->finished++] = result->defect < 0 ? result->objective : -__builtin_inf();
@@ -140,16 +179,18 @@ static void note_end(workspace *work, const lki_em_result *result)
 static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_sample *sample, const lki_search *s, int64_t number,
                            int tree, workspace *work, candidate *out, int64_t *distinct)
 {
-    lki_stream stream = lki_stream_new(s->seed, LKI_STREAM_START, ((uint64_t)1 << 40) + (uint64_t)number);
     lki_em_options em = s->em;
     LKI_TRY(lki_mixture_new(ctx, s->K, data->d, s->covariance, &out->mixture));
-    lk_status status;
-    if (tree >= 0) {
-        status = tree_start(ctx, sample, s, tree, work, out->mixture);
-    } else if (s->K > 1 && (s->random || number % RANDOM_EVERY == RANDOM_EVERY - 1)) {
-        status = random_start(sample, s, &stream, out->mixture);
-    } else {
-        status = kmeans_start(ctx, sample, s, number, &stream, work, out->mixture, distinct);
+    const lki_sample *from = sample_of(data, sample, s, number);
+    lk_status status = tree >= 0 ? tree_start(ctx, sample, s, tree, work, out->mixture, &from)
+                                 : start_from(ctx, from, s, number, work, out->mixture, distinct);
+    if (status == LK_OK && *distinct < s->K && from != sample) { /* the rows left out may be needed */
+        *distinct = s->K;
+        from = sample;
+        status = start_from(ctx, from, s, number, work, out->mixture, distinct);
+    }
+    if (status == LK_OK && data->box != NULL) {
+        add_noise(data, from, out->mixture);
     }
     if (status == LK_OK && *distinct >= s->K) {
         work->starts++;
@@ -236,7 +277,8 @@ lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sam
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)restarts + 1, sizeof(double), &work.ends));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)s->K, (size_t)data->d * sizeof(double), &work.centres));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)sample->plain.rows.rows, sizeof(int32_t), &work.labels));
-    LKI_GOTO(status, done, lki_allocate(ctx, trees_of(s) > 0 ? (size_t)s->hierarchy->rows : 0, sizeof(int32_t), &work.links));
+    const int64_t linked = trees_in(s, s->hierarchy) > 0 ? s->hierarchy->rows : trees_in(s, s->clean_hierarchy) > 0 ? s->clean_hierarchy->rows : 0;
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)linked, sizeof(int32_t), &work.links));
     if ((s->random || only_trees) && s->K > 1) { /* random rows and trees do not show how many rows differ */
         lki_stream stream = lki_stream_new(s->seed, LKI_STREAM_START, ((uint64_t)1 << 40) - 1);
         LKI_GOTO(status, done, lki_centres_seed(ctx, sample->plain.values, sample->plain.rows.rows, data->d, s->K, &stream,

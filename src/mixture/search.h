@@ -19,9 +19,13 @@ typedef struct lki_sample {
     lki_view white;     /* plain's rows as y = W z, W'W the inverse of the total covariance; not there if that is singular */
     int64_t *positions; /* 0..d-1 */
     int whole;          /* 1 if it holds every row of positive weight */
+    double noise;       /* share of the weight that is left out as noise: of a clean sample */
 } lki_sample;
 
 lk_status lki_sample_new(lk_context *ctx, const lki_em_data *data, int64_t most, uint64_t seed, lki_sample *out) LK_NODISCARD;
+/* The rows of a sample that do not look like noise (noise.h), as plain and white views whose scatter is about their own mean; no exact
+ * view. Where all rows do, or none, it has no rows. */
+lk_status lki_sample_clean(lk_context *ctx, const lki_sample *sample, uint64_t seed, lki_sample *out) LK_NODISCARD;
 void lki_sample_free(lk_context *ctx, lki_sample *sample);
 
 typedef struct lki_search {
@@ -30,6 +34,8 @@ typedef struct lki_search {
     int random;        /* start from random rows instead of k-means++ */
     const struct lki_hierarchy *hierarchy; /* partitions to start from beside the others; NULL = none */
     int trees_only;    /* start from these partitions alone */
+    const lki_sample *clean; /* with noise (data->box): half of the starts are of these rows; NULL or without rows = none */
+    const struct lki_hierarchy *clean_hierarchy; /* partitions of them; NULL = none */
     int64_t restarts;  /* 0 = by the number of rows; of partitions, each tree */
     uint64_t seed;
     lki_em_options em;

@@ -157,6 +157,9 @@ static double length_of(int64_t p, const double *W, const double *scale, const d
 static lk_status check(lk_context *ctx, const lki_mixture *m)
 {
     const int64_t P = lki_mixture_coordinates(m);
+    if (m->noise) {
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "standard errors by the observed information are not given for a mixture with noise");
+    }
     if (P > LKI_COORDINATES_MAX) {
         return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "%lld parameters: the information of more than %d is not made",
                         (long long)P, (int)LKI_COORDINATES_MAX);

@@ -30,9 +30,11 @@ enum { LKI_TENSORS_MAX = 16 };
 #define LKI_SIGMA_MAX 1e150
 
 /* How some features (`wanted`) depend on others (`given`, disjoint from them, possibly none), made ready once and asked for any
- * number of rows. The law of each wanted feature is a mixture of `terms` normal distributions. A conditional borrows the state. */
+ * number of rows. The law of each wanted feature is a mixture of `terms` distributions: normal ones, but for the last `uniform` of them,
+ * each uniform over mean -+ sqrt(3) sd. A conditional borrows the state. */
 typedef struct lki_conditional_operations {
     int64_t (*terms)(const void *state);
+    int64_t (*uniform)(const void *state); /* NULL = none */
     lk_status (*new)(lk_context *ctx, const void *state, const int64_t *given, int64_t given_count, const int64_t *wanted,
                      int64_t wanted_count, void **out);
     /* values: rows x given, finite. weights: rows x terms; means: rows x terms x wanted; sds: terms x wanted. */
@@ -91,6 +93,8 @@ typedef struct lki_operations {
     /* A new state over some features. */
     lk_status (*marginal)(lk_context *ctx, const void *state, const int64_t *features, int64_t count, void **out);
     int64_t (*groups)(const void *state);
+    /* The group that is background rather than a cluster; -1 (and NULL) = none. */
+    int64_t (*noise_group)(const void *state);
     /* Probabilities of the groups before any feature is seen. */
     void (*prior)(const void *state, double *out);
     /* A point of each group where its density is high: groups x d. */

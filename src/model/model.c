@@ -115,6 +115,12 @@ int64_t lk_model_groups(const lk_model *model)
     return ops->groups != NULL && ops->responsibilities != NULL ? ops->groups(model->state) : 0;
 }
 
+int64_t lk_model_noise_group(const lk_model *model)
+{
+    const lki_operations *ops = &model->operations;
+    return lk_model_groups(model) > 0 && ops->noise_group != NULL ? ops->noise_group(model->state) : -1;
+}
+
 const char *lk_model_feature(const lk_model *model, int64_t feature)
 {
     return feature >= 0 && feature < model->d ? model->names[feature] : NULL;

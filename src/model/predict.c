@@ -37,7 +37,7 @@ typedef struct worker {
 typedef struct filling {
     const lk_model *model;
     const double *x;
-    int64_t rows, terms, wanted_most;
+    int64_t rows, terms, uniform, wanted_most;
     const int64_t *targets; /* NULL = whatever is missing */
     int64_t target_count;
     const unsigned char *hidden;
@@ -118,12 +118,21 @@ static lk_status worker_prepare(lk_context *ctx, const filling *f, worker *w)
     return lki_allocate(ctx, PIECE, sizeof *w->number, &w->number);
 }
 
-/* ---- one law: a mixture of normals in transformed units ---- */
+/* ---- one law: a mixture of normals, and of uniforms behind them, in transformed units ---- */
 
 typedef struct law {
     const double *weights, *means, *sds; /* of the terms, at these strides */
     int64_t terms, stride;
+    int64_t normal; /* terms from this one on are uniform */
 } law;
+
+/* A uniform term's ends. */
+static void law_ends(const law *l, int64_t k, double *low, double *high)
+{
+    double half = sqrt(3.0) * l->sds[k * l->stride];
+    *low = l->means[k * l->stride] - half;
+    *high = l->means[k * l->stride] + half;
+}
 
 /* Mean and standard deviation in the data's units. */
 static void law_moments(const law *l, const lki_transform *t, int64_t feature, double *scratch, double *mean, double *sd)
@@ -131,8 +140,12 @@ static void law_moments(const law *l, const lki_transform *t, int64_t feature, d
     double sum = 0.0, variance = 0.0;
     for (int64_t k = 0; k < l->terms; k++) {
         double m = l->means[k * l->stride], s = l->sds[k * l->stride], v = s * s;
-        if (t != NULL && l->weights[k] > 0.0) {
+        if (t != NULL && l->weights[k] > 0.0 && k < l->normal) {
             lki_transform_moments(t, feature, m, s, &m, &v);
+        } else if (t != NULL && l->weights[k] > 0.0) {
+            double low, high;
+            law_ends(l, k, &low, &high);
+            lki_transform_uniform_moments(t, feature, low, high, &m, &v);
         }
         scratch[2 * k] = m;
         scratch[2 * k + 1] = v;
@@ -151,12 +164,19 @@ static double law_excess(const law *l, double z, double level, double *density)
 {
     double share = 0.0, side = level <= 0.5 ? 1.0 : -1.0;
     *density = 0.0;
-    for (int64_t k = 0; k < l->terms; k++) {
+    for (int64_t k = 0; k < l->normal; k++) {
         double w = l->weights[k], u = (z - l->means[k * l->stride]) / l->sds[k * l->stride];
         if (w > 0.0) {
             share += w * lki_normal_cdf(side * u);
             *density += w / l->sds[k * l->stride] * exp(-0.5 * (u * u + LKI_LOG_2PI));
         }
+    }
+    for (int64_t k = l->normal; k < l->terms; k++) {
+        double low, high;
+        law_ends(l, k, &low, &high);
+        double part = (side > 0.0 ? z - low : high - z) / (high - low);
+        share += l->weights[k] * fmin(fmax(part, 0.0), 1.0);
+        *density += part > 0.0 && part < 1.0 ? l->weights[k] / (high - low) : 0.0;
     }
     return level <= 0.5 ? share - level : (1.0 - level) - share;
 }
@@ -167,7 +187,7 @@ static double law_quantile(const law *l, double level)
 {
     double q = lki_normal_quantile(level), low = (double)INFINITY, high = -(double)INFINITY, density;
     for (int64_t k = 0; k < l->terms; k++) {
-        double z = l->means[k * l->stride] + l->sds[k * l->stride] * q;
+        double z = l->means[k * l->stride] + l->sds[k * l->stride] * (k < l->normal ? q : sqrt(12.0) * (level - 0.5));
         low = l->weights[k] > 0.0 ? fmin(low, z) : low;
         high = l->weights[k] > 0.0 ? fmax(high, z) : high;
     }
@@ -253,7 +273,7 @@ static lk_status answer_moments(lk_context *ctx, const filling *f, const ready *
     LKI_TRY(r->operations->laws(ctx, r->conditional, w->values, rows, w->weights, w->means, w->sds));
     for (int64_t i = 0; i < rows; i++) {
         for (int64_t t = 0; t < count; t++) {
-            law l = {w->weights + i * f->terms, w->means + i * f->terms * count + t, w->sds + t, f->terms, count};
+            law l = {w->weights + i * f->terms, w->means + i * f->terms * count + t, w->sds + t, f->terms, count, f->terms - f->uniform};
             if (f->targets != NULL) {
                 write_prediction(f, r, w, &l, w->row[i], t);
             } else {
@@ -356,6 +376,9 @@ static lk_status fill(lk_context *ctx, filling *f)
     }
     LKI_TRY(lki_model_supports(ctx, f->model, LK_OPERATION_CONDITION));
     f->terms = f->model->operations.conditional->terms(f->model->state);
+    if (f->model->operations.conditional->uniform != NULL) {
+        f->uniform = f->model->operations.conditional->uniform(f->model->state);
+    }
     f->wanted_most = f->targets != NULL ? f->target_count : f->model->d;
     lki_blas_enter();
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)threads, sizeof *f->workers, &f->workers));

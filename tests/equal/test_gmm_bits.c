@@ -150,6 +150,22 @@ static void same_bytes_with_weights(void **state)
     free(x);
 }
 
+/* Noise, from clean rows and from all, on a sample and on all rows. */
+static void same_bytes_with_noise(void **state)
+{
+    (void)state;
+    lki_stream s = gmm_stream(5);
+    const int64_t rows = 21001;
+    double *x = gmm_random_rows(&s, rows, D, 3, 2);
+    for (int64_t i = 0; i < rows * D; i++) {
+        x[i] = i / D % 5 == 0 ? 16 * lki_random_uniform(&s) - 8 : x[i];
+    }
+    write_both(x, rows, D);
+    compare_ways(x, rows, D, "components=3;restarts=3;max_iter=8;noise=true", NULL, NULL);
+    compare_ways(x, rows, D, "components=2;restarts=1;max_iter=5;noise=true;covariance=tied", NULL, NULL);
+    free(x);
+}
+
 /* Ill-conditioned rows take the factored way. */
 static void same_bytes_factored(void **state)
 {
@@ -192,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bytes),
         cmocka_unit_test(same_bytes_with_weights),
+        cmocka_unit_test(same_bytes_with_noise),
         cmocka_unit_test(same_bytes_factored),
         cmocka_unit_test(seeds_matter),
     };

@@ -114,6 +114,9 @@ static long each_fails_once(lk_status (*work)(lk_context *, const job *), const 
 static const char build_json[] = "{\"weights\":[0.4,0.6],\"means\":[[0,0],[2,1]],"
                                  "\"covariances\":[[[1,0.1],[0.1,1]],[[2,0],[0,1]]],\"columns\":[\"x1\",\"x2\"]}";
 
+static const char noisy_json[] = "{\"weights\":[0.4,0.5],\"means\":[[0,0],[2,1]],\"covariances\":[1,2],\"columns\":[\"x1\",\"x2\"],"
+                                 "\"noise\":{\"weight\":0.1,\"low\":[-5,-5],\"high\":[6,7]}}";
+
 static void fit_memory(void **state)
 {
     lk_context *ctx = *state;
@@ -133,6 +136,8 @@ static void fit_memory(void **state)
         "components=3;restarts=1;tol=0;max_iter=2;init=random",
         "components=2;tol=1e-1;max_iter=3;init=hierarchical;covariance=VEI,EVI,VEE,EVE,VVE,EEV,VEV,EVV,EII,EEI",
         "components=3;tol=1e-1;max_iter=2;covariance=full",
+        "components=2;tol=1e-1;max_iter=2;noise=true;covariance=full,tied",
+        "components=2;tol=1e-1;max_iter=2;noise=true;restarts=3;criterion=held-out",
     };
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         const job plain = {.table = table, .settings = settings[i]}, weights = {.table = with, .settings = settings[i], .weight = "x3"};
@@ -144,6 +149,8 @@ static void fit_memory(void **state)
     }
     const job warm = {.table = table, .settings = "max_iter=3;tol=0;freeze=means", .json = build_json};
     assert_true(each_fails_once(do_warm_fit, &warm, 1) > 10);
+    const job noisy = {.table = table, .settings = "max_iter=3;tol=0", .json = noisy_json};
+    assert_true(each_fails_once(do_warm_fit, &noisy, 1) > 10);
     lk_table_free(table);
     lk_table_free(with);
     free(x);
@@ -154,13 +161,15 @@ static void model_memory(void **state)
     lk_context *ctx = *state;
     char path[64];
     snprintf(path, sizeof path, "/tmp/likely_gmm_faults_%ld.lk", (long)getpid());
-    lk_model *model = gmm_build(ctx, build_json);
-    check_ok(ctx, lk_model_save(ctx, model, path));
-    lk_model_free(model);
-    const job j = {.json = build_json, .path = path};
-    assert_true(each_fails_once(do_build, &j, 1) > 5);
-    assert_true(each_fails_once(do_load, &j, 1) > 5);
-    assert_true(each_fails_once(do_ask, &j, 1) > 8);
+    for (int noisy = 0; noisy < 2; noisy++) {
+        const job j = {.json = noisy ? noisy_json : build_json, .path = path};
+        lk_model *model = gmm_build(ctx, j.json);
+        check_ok(ctx, lk_model_save(ctx, model, path));
+        lk_model_free(model);
+        assert_true(each_fails_once(do_build, &j, 1) > 5);
+        assert_true(each_fails_once(do_load, &j, 1) > 5);
+        assert_true(each_fails_once(do_ask, &j, 1) > 8);
+    }
     remove(path);
 }
 
