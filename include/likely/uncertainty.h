@@ -8,11 +8,22 @@
 extern "C" {
 #endif
 
+/** Where standard errors and intervals come from. */
+typedef enum lk_interval_method {
+    LK_INTERVALS_INFORMATION = 0, /**< second derivatives of the log-likelihood of the rows */
+    LK_INTERVALS_BOOTSTRAP = 1,   /**< fits to as many rows, drawn with replacement (Efron 1979, Ann. Stat. 7:1-26) */
+    LK_INTERVALS_WEIGHTED = 2     /**< fits to all rows with random weights, n times a Dirichlet(1, ..., 1) draw, in which no row is lost
+                                       (Newton and Raftery 1994, J. R. Stat. Soc. B 56:3-48; O'Hagan et al. 2019, Comput. Stat. 34:1779-1813) */
+} lk_interval_method;
+
 /** How intervals are made. Set `size` to sizeof(lk_interval_options); zero elsewhere means the default. */
 typedef struct lk_interval_options {
     size_t size;        /**< sizeof(lk_interval_options) */
     const char *weight; /**< name of a weight column: a weight of 2 counts a row twice; NULL = none */
     double level;       /**< probability within (0, 1) that an interval shall cover; 0 = .95 */
+    lk_interval_method method; /**< where they come from */
+    int64_t draws;      /**< fits of a bootstrap, at least 2; 0 = 999 */
+    int64_t seed;       /**< non-negative; draw b of a seed is the same however many there are */
 } lk_interval_options;
 
 /** One number that a model is described by, in the units that the model was fitted in (as transformed). */
@@ -32,27 +43,35 @@ typedef struct lk_intervals {
     size_t size;        /**< sizeof(lk_intervals) */
     lk_interval *items; /**< `count` of them; given back by lk_free() */
     int64_t count;      /**< how many */
-    int64_t parameters; /**< free parameters behind them */
-    double condition;   /**< condition of the information, its diagonal scaled to one: above 1e8 the rows hardly tell some parameters apart */
+    int64_t parameters; /**< free parameters behind them; 0 for a bootstrap */
+    double condition;   /**< condition of the information, its diagonal scaled to one: above 1e8 the rows hardly tell some parameters apart; NaN for a bootstrap */
     double distance;    /**< sqrt(g' inverse(information) g) with the gradient g of the log-likelihood: how far from the maximum
-                             the model is, in standard errors; near 0 for the rows it was fitted to */
+                             the model is, in standard errors; near 0 for the rows it was fitted to; NaN for a bootstrap */
+    int64_t used;       /**< bootstrap: fits that the intervals rest on */
+    int64_t unconverged; /**< bootstrap: how many of these did not converge */
+    int64_t left_out;   /**< bootstrap: fits that are not used, being degenerate or impossible */
 } lk_intervals;
 
-/** Standard errors and intervals of a model's parameters by the observed information: the second derivatives of the log-likelihood of
- * the rows, exact, in the free parameters of the model's family, and the delta method from these to the parameters.
+/** Standard errors and intervals of a model's parameters.
+ *
+ * By the observed information: the second derivatives of the log-likelihood of the rows, exact, in the free parameters of the model's family, and the delta method from these to the parameters.
  *
  * For a Gaussian mixture the free parameters are the first K - 1 weights, the means, and of the covariances what the family has:
  * entries, or logarithms of volumes and shapes and rotations of the axes (Louis 1982, J. R. Stat. Soc. B 44:226-233; Boldea and
  * Magnus 2009, J. Am. Stat. Assoc. 104:1539-1549). Intervals are normal ones: of weights in logits, of variances in
  * logarithms, so that they stay where such a parameter can be.
+ *
+ * By a bootstrap: each fit begins at the model, and its groups are matched to the model's so that the responsibilities of the rows
+ * agree best. Standard errors are standard deviations over the fits, intervals their quantiles.
  * @param context a context.
- * @param model a model whose method gives the information: gmm.
+ * @param model a model whose method tells its parameters: gmm.
  * @param table the rows it was fitted to; missing values take no part.
  * @param options NULL for all defaults.
  * @param out receives the result.
  * Errors: LK_ERROR_UNSUPPORTED (a method without, or more than 1000 parameters), LK_ERROR_NUMERIC (the information is not positive
- * definite: no standard errors exist), LK_ERROR_ARGUMENT, LK_ERROR_DATA, LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.
- * Cost: gmm: one pass of rows x P^2 / 2 multiply-adds and P^3, with P numbers of all components together. */
+ * definite: no standard errors exist; or fewer than 2 fits of a bootstrap can be used), LK_ERROR_ARGUMENT, LK_ERROR_DATA, LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.
+ * Cost: gmm: one pass of rows x P^2 / 2 multiply-adds and P^3, with P numbers of all components together; or `draws` fits, side by side, from
+ * the model. */
 LK_API LK_NODISCARD lk_status lk_model_intervals(lk_context *context, const lk_model *model, const lk_table *table,
                                                  const lk_interval_options *options, lk_intervals *out);
 

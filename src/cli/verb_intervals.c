@@ -6,16 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Beyond so many standard errors from the maximum, or so ill-conditioned an information, the answer is not to be trusted. */
-static const double distance_most = 1.0, condition_most = 1e12;
+/* Beyond so many standard errors from the maximum, so ill-conditioned an information, or such a share of fits that cannot be used or did not
+ * converge, the answer is not to be trusted. */
+static const double distance_most = 1.0, condition_most = 1e12, share_most = 0.1;
 
 static const lk_parameter options[] = {
+    {"method", LK_PARAMETER_CHOICE, "information", 0, 0, "information,bootstrap,weighted", NULL,
+     "second derivatives of the log-likelihood; fits to rows drawn with replacement; fits to randomly weighted rows"},
+    {"draws", LK_PARAMETER_INTEGER, "999", 2, 10000000, NULL, NULL, "fits of the bootstrap or weighted method"},
     {"level", LK_PARAMETER_REAL, "0.95", 0, 1, NULL, "P", "probability that an interval shall cover, above 0 and below 1"},
 };
 
 static const cli_example examples[] = {
     {"likely intervals faithful.lk faithful.csv", "for people"},
     {"likely intervals faithful.lk faithful.csv --level 0.99 --json", "wider, for machines"},
+    {"likely intervals faithful.lk faithful.csv --method bootstrap", "from 999 fits to resampled rows"},
     {NULL, NULL},
 };
 
@@ -47,14 +52,21 @@ static json_t *item_json(const lk_model *model, const lk_interval *item)
     return object;
 }
 
-static void print_json(FILE *out, const lk_model *model, double level, const lk_intervals *r)
+static void print_json(cli_command *command, FILE *out, const lk_model *model, const lk_interval_options *o, const lk_intervals *r)
 {
     json_t *answer = json_object(), *items = json_array();
-    json_object_set_new(answer, "method", json_string("information"));
-    json_object_set_new(answer, "level", number(level));
-    json_object_set_new(answer, "free_parameters", json_integer(r->parameters));
-    json_object_set_new(answer, "condition", number(r->condition));
-    json_object_set_new(answer, "distance", number(r->distance));
+    json_object_set_new(answer, "method", json_string(cli_text(command, "method")));
+    json_object_set_new(answer, "level", number(o->level));
+    if (o->method == LK_INTERVALS_INFORMATION) {
+        json_object_set_new(answer, "free_parameters", json_integer(r->parameters));
+        json_object_set_new(answer, "condition", number(r->condition));
+        json_object_set_new(answer, "distance", number(r->distance));
+    } else {
+        json_object_set_new(answer, "draws", json_integer(o->draws));
+        json_object_set_new(answer, "used", json_integer(r->used));
+        json_object_set_new(answer, "left_out", json_integer(r->left_out));
+        json_object_set_new(answer, "unconverged", json_integer(r->unconverged));
+    }
     for (int64_t i = 0; i < r->count; i++) {
         json_array_append_new(items, item_json(model, &r->items[i]));
     }
@@ -64,13 +76,19 @@ static void print_json(FILE *out, const lk_model *model, double level, const lk_
     json_decref(answer);
 }
 
-static void print_table(FILE *out, const lk_model *model, double level, const lk_intervals *r)
+static void print_table(FILE *out, const lk_model *model, const lk_interval_options *o, const lk_intervals *r)
 {
     char a[48];
     cli_grid *grid = cli_grid_new(6);
-    fprintf(out, "observed information    %lld free parameters, %s standard errors from the maximum\n", (long long)r->parameters,
-            cli_number(r->distance, a, sizeof a));
-    fprintf(out, "intervals               %s%%\n\n", cli_number(100 * level, a, sizeof a));
+    if (o->method == LK_INTERVALS_INFORMATION) {
+        fprintf(out, "observed information    %lld free parameters, %s standard errors from the maximum\n", (long long)r->parameters,
+                cli_number(r->distance, a, sizeof a));
+    } else {
+        fprintf(out, "%s    %lld fits; %lld degenerate ones left out, %lld not converged\n",
+                o->method == LK_INTERVALS_WEIGHTED ? "weighted bootstrap  " : "bootstrap           ", (long long)r->used, (long long)r->left_out,
+                (long long)r->unconverged);
+    }
+    fprintf(out, "intervals               %s%%\n\n", cli_number(100 * o->level, a, sizeof a));
     cli_grid_add(grid, "component");
     cli_grid_add(grid, "parameter");
     cli_grid_add(grid, "estimate");
@@ -97,6 +115,12 @@ static void print_table(FILE *out, const lk_model *model, double level, const lk
 
 static int doubts(const lk_intervals *r)
 {
+    const double fits = (double)(r->used + r->left_out);
+    if ((double)(r->left_out + r->unconverged) > share_most * fits) {
+        cli_warning("not to be trusted: of %.0f fits %lld are degenerate and %lld did not converge: the rows do not hold this model", fits,
+                    (long long)r->left_out, (long long)r->unconverged);
+        return CLI_DOUBTFUL;
+    }
     if (r->distance > distance_most) {
         cli_warning("not to be trusted: the model is %.3g standard errors from the maximum of these rows' likelihood; fit it to them, or with "
                     "a smaller --tol", r->distance);
@@ -109,7 +133,7 @@ static int doubts(const lk_intervals *r)
     return CLI_DONE;
 }
 
-static int print(cli_command *command, const lk_model *model, double level, const lk_intervals *r)
+static int print(cli_command *command, const lk_model *model, const lk_interval_options *o, const lk_intervals *r)
 {
     char *text = NULL;
     size_t size = 0;
@@ -118,9 +142,9 @@ static int print(cli_command *command, const lk_model *model, double level, cons
         return cli_fail(command, LK_ERROR_MEMORY);
     }
     if (cli_flag(command, "json")) {
-        print_json(out, model, level, r);
+        print_json(command, out, model, o, r);
     } else {
-        print_table(out, model, level, r);
+        print_table(out, model, o, r);
     }
     int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
     free(text);
@@ -131,15 +155,29 @@ static int print(cli_command *command, const lk_model *model, double level, cons
     return code;
 }
 
+static lk_interval_options options_of(const cli_command *command)
+{
+    const char *method = cli_text(command, "method");
+    lk_interval_options o = {.size = sizeof o, .weight = cli_text(command, "weight"), .level = cli_real(command, "level"),
+                             .draws = cli_integer(command, "draws"), .seed = cli_integer(command, "seed")};
+    o.method = strcmp(method, "bootstrap") == 0  ? LK_INTERVALS_BOOTSTRAP
+               : strcmp(method, "weighted") == 0 ? LK_INTERVALS_WEIGHTED
+                                                 : LK_INTERVALS_INFORMATION;
+    return o;
+}
+
 static int run(cli_command *command)
 {
     int code;
     lk_model *model = NULL;
     lk_table *table = NULL;
     lk_intervals intervals = {.size = sizeof intervals};
-    lk_interval_options o = {.size = sizeof o, .weight = cli_text(command, "weight"), .level = cli_real(command, "level")};
+    const lk_interval_options o = options_of(command);
     if (!(o.level > 0 && o.level < 1)) {
         return cli_usage_error(command, "--level wants a probability above 0 and below 1; got '%s'", cli_text(command, "level"));
+    }
+    if (cli_given(command, "draws") && o.method == LK_INTERVALS_INFORMATION) {
+        return cli_usage_error(command, "--draws counts the fits of --method bootstrap or weighted; the information draws nothing");
     }
     lk_read_options reading = cli_read_options(command, &code);
     if (code != CLI_DONE) {
@@ -152,7 +190,7 @@ static int run(cli_command *command)
     if (status == LK_OK) {
         status = lk_model_intervals(command->context, model, table, &o, &intervals);
     }
-    code = status == LK_OK ? print(command, model, o.level, &intervals) : cli_fail(command, status);
+    code = status == LK_OK ? print(command, model, &o, &intervals) : cli_fail(command, status);
     lk_free(command->context, intervals.items);
     lk_table_free(table);
     lk_model_free(model);
@@ -165,11 +203,14 @@ const cli_verb cli_verb_intervals = {
     .summary = "how sure the parameters are: standard errors and intervals",
     .operands = "MODEL DATA",
     .description = "Prints each weight, mean, variance and covariance of MODEL with its standard error and an interval. DATA are the rows that "
-                   "it was fitted to. Standard errors come from the observed information: the second derivatives of "
-                   "the rows' log-likelihood in the free parameters of the model's covariance family. Intervals are normal ones, of weights in "
-                   "logits and of variances in logarithms. Of a model fitted through --transform they are in transformed units.\n\n"
+                   "it was fitted to. Of a model fitted through --transform they are in transformed units.\n\n"
+                   "--method information: the second derivatives of the rows' log-likelihood in the free parameters of the model's covariance "
+                   "family; normal intervals, of weights in logits and of variances in logarithms. --method bootstrap: fits to as many rows "
+                   "drawn with replacement. --method weighted: fits to all rows with random weights, exponential ones divided by their mean, so "
+                   "that no row is lost; for small groups. Both begin at MODEL, match components by the rows' probabilities, and "
+                   "take standard deviations and quantiles over the fits.\n\n"
                    "Where the model is not at the maximum of these rows' likelihood, or the rows hardly tell parameters apart, the exit code is "
-                   "3; where the information is not positive definite there are no standard errors, and that is an error.",
+                   "3, also where over 10% of fits are degenerate or did not converge; where the information is not positive definite there are no standard errors, and that is an error.",
     .operands_min = 2,
     .operands_max = 2,
     .groups = CLI_OUTPUT | CLI_JSON | CLI_READING | CLI_WEIGHT,

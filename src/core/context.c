@@ -199,6 +199,18 @@ void lki_communicator_set(lk_context *ctx, const struct lki_communicator *commun
     ctx->communicator = communicator != NULL ? communicator : &lki_communicator_self;
 }
 
+lk_status lki_context_worker(lk_context *ctx, lk_context **out)
+{
+    const lk_context_options options = {.size = sizeof options, .allocator = &ctx->memory.allocator, .threads = 1,
+                                        .memory = ctx->memory_limit, .cancel = ctx->cancel, .cancel_state = ctx->cancel_state};
+    return lk_context_new(out, &options) == LK_OK ? LK_OK : lki_fail(ctx, LK_ERROR_MEMORY, "out of memory for the context of a worker");
+}
+
+lk_status lki_pass_on(lk_context *ctx, const lk_context *worker, lk_status status)
+{
+    return status == LK_OK ? LK_OK : lki_fail(ctx, status, "%s", lk_error_message(worker));
+}
+
 lk_status lki_cancelled(lk_context *ctx)
 {
     if (ctx->cancel != NULL && ctx->cancel(ctx->cancel_state) != 0) {

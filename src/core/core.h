@@ -61,6 +61,11 @@ void lki_communicator_set(lk_context *ctx, const struct lki_communicator *commun
 /* Progress, cheap to call from any thread: only the calling thread of the context reports, at most 10 times a
  * second. */
 void lki_progress(lk_context *ctx, const char *stage, double done, double total, const char *detail);
+/* A context for one worker of a parallel loop whose tasks are whole calls: one thread, the memory and the cancelling of ctx, no progress,
+ * no remarks, and an error text of its own, which lki_pass_on() tells to ctx. Free it by lk_context_free(). */
+lk_status lki_context_worker(lk_context *ctx, lk_context **out) LK_NODISCARD;
+lk_status lki_pass_on(lk_context *ctx, const lk_context *worker, lk_status status);
+
 /* LK_OK or LK_ERROR_CANCELLED (text set). Polled at block boundaries, from any thread. */
 lk_status lki_cancelled(lk_context *ctx) LK_NODISCARD;
 

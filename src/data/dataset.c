@@ -82,7 +82,7 @@ static lk_status finish_weights(lk_context *ctx, const lki_dataset *data, const 
     for (int64_t i = 0; i < block->rows; i++) {
         int64_t row = block->first_row + i;
         if (data->weight < 0) {
-            w[i] = 1.0;
+            w[i] = data->weights != NULL ? data->weights[row] : 1.0;
         } else if (!(w[i] >= 0.0) || !isfinite(w[i])) {
             return fail_weight(ctx, data, row, w[i]);
         }
@@ -121,7 +121,7 @@ lk_status lki_dataset_block(lk_context *ctx, const lki_dataset *data, int64_t b,
     double *x = block->buffer, *w = block->buffer + LKI_BLOCK_ROWS * (d + 1);
     const double *direct = direct_rows(data, block->first_row);
     block->x = direct != NULL && data->transform == NULL ? direct : x;
-    block->w = data->weight >= 0 || data->mask.kind != 0 ? w : NULL;
+    block->w = data->weight >= 0 || data->weights != NULL || data->mask.kind != 0 ? w : NULL;
     if (direct == NULL) {
         LKI_TRY(gather(ctx, data, block, x, w));
     } else if (data->weight >= 0) {

@@ -24,6 +24,7 @@ typedef struct lki_dataset {
     const int64_t *features; /* d positions, borrowed */
     int64_t d;
     int64_t weight;                        /* position of the weight column, -1 = none */
+    const double *weights;                 /* of every row, instead of a column (weight = -1); borrowed, NULL = none */
     const struct lki_transform *transform; /* borrowed, NULL = none */
     lki_mask mask;
     int64_t rows;

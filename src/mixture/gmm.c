@@ -488,11 +488,12 @@ static lk_status run_from_start(fit_state *f)
     int64_t count;
     const int64_t *K = lki_value_list(v, "components", &count);
     lk_status status = LK_OK;
-    if (lki_value_is_set(v, "components") && (count != 1 || K[0] != start->K)) {
+    const int free_shape = f->task->refit == LKI_REFIT_NONE;
+    if (free_shape && lki_value_is_set(v, "components") && (count != 1 || K[0] != start->K)) {
         return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "the start model has %lld components; leave --components out or ask for the same",
                         (long long)start->K);
     }
-    if (lki_value_is_set(v, "covariance") && lki_covariance_find(lki_value_text(v, "covariance")) != start->covariance) {
+    if (free_shape && lki_value_is_set(v, "covariance") && lki_covariance_find(lki_value_text(v, "covariance")) != start->covariance) {
         return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "the start model's covariance is %s; leave --covariance out or ask for the same",
                         start->covariance->name);
     }
@@ -523,6 +524,21 @@ static lk_status run_from_start(fit_state *f)
     change_units(r.mixture, &f->data, 0);
     restore_frozen(f->search.em.freeze, start, r.mixture);
     status = consider(f, &r);
+done:
+    release(f);
+    return status;
+}
+
+/* The search for the start's number of components and family alone. */
+static lk_status search_shape(fit_state *f)
+{
+    const lki_mixture *start = ((const lki_gmm *)f->task->start)->mixture;
+    lk_status status = LK_OK;
+    f->criterion = "bic"; /* there is nothing to choose */
+    LKI_TRY(check_prior(f, start->covariance));
+    LKI_GOTO(status, done, prepare(f, start->covariance->common_scale, start->K));
+    LKI_GOTO(status, done, fit_one(f, start->K, start->covariance, 1));
+    change_units(f->best.mixture, &f->data, 0);
 done:
     release(f);
     return status;
@@ -581,7 +597,9 @@ static lk_status gmm_fit(lk_context *ctx, const lki_fit_task *task, void **state
         return lki_fail(ctx, LK_ERROR_MEMORY, "out of memory for the table of fits");
     }
     LKI_GOTO(status, done, read_options(&f));
-    if (task->start != NULL) {
+    if (task->refit == LKI_REFIT_SEARCH && f.search.em.freeze == 0) {
+        LKI_GOTO(status, done, search_shape(&f));
+    } else if (task->start != NULL) {
         LKI_GOTO(status, done, run_from_start(&f));
     } else {
         LKI_GOTO(status, done, check_families(&f));

@@ -118,7 +118,8 @@ static void information_of(const lki_free_parameters *f, const double *g, const 
 static lk_status factor(lk_context *ctx, int64_t p, double *information, double *scale, double *W, double *work, double *condition)
 {
     static const char *const text = "the observed information is not positive definite: the rows do not determine all %lld parameters, or the "
-                                    "model is not at a maximum of their likelihood; fit fewer components or a simpler covariance to these rows";
+                                    "model is not at a maximum of their likelihood; fit fewer components or a simpler covariance to these rows, or "
+                                    "ask for bootstrap intervals";
     lki_spd spd;
     for (int64_t i = 0; i < p; i++) {
         const double v = information[i * p + i];
@@ -161,7 +162,7 @@ static lk_status check(lk_context *ctx, const lki_mixture *m)
         return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "standard errors by the observed information are not given for a mixture with noise");
     }
     if (P > LKI_COORDINATES_MAX) {
-        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "%lld parameters: the information of more than %d is not made",
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "%lld parameters: the information of more than %d is not made; ask for bootstrap intervals",
                         (long long)P, (int)LKI_COORDINATES_MAX);
     }
     for (int64_t k = 0; k < m->K; k++) {

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 static lk_status options_check(lk_context *ctx, const lk_interval_options *given, lk_interval_options *o)
@@ -19,6 +20,16 @@ static lk_status options_check(lk_context *ctx, const lk_interval_options *given
     o->level = o->level != 0.0 ? o->level : 0.95;
     if (!(o->level > 0.0 && o->level < 1.0)) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "level is %g; it must be above 0 and below 1", o->level);
+    }
+    o->draws = o->draws != 0 ? o->draws : 999;
+    if (o->draws < 2 || o->draws > 10000000) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "draws is %lld; it must be from 2 to 10000000", (long long)o->draws);
+    }
+    if (o->seed < 0) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "seed is %lld; it must be at least 0", (long long)o->seed);
+    }
+    if (o->method != LK_INTERVALS_INFORMATION && o->method != LK_INTERVALS_BOOTSTRAP && o->method != LK_INTERVALS_WEIGHTED) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "method is %d; it must be a lk_interval_method", (int)o->method);
     }
     return LK_OK;
 }
@@ -44,7 +55,7 @@ static void normal_interval(lki_scale scale, double z, lk_interval *item)
 static lk_status by_information(lk_context *ctx, const lk_model *model, const lki_dataset *data, double level, const lki_quantity *list,
                                 lk_intervals *out)
 {
-    const lki_operations *ops = model->method->operations;
+    const lki_operations *ops = &model->operations;
     lki_information information = {0};
     LKI_TRY(lki_allocate(ctx, (size_t)out->count, sizeof(double), &information.standard_errors));
     lk_status status = ops->information(ctx, model->state, data, &information);
@@ -60,9 +71,97 @@ static lk_status by_information(lk_context *ctx, const lk_model *model, const lk
     return status;
 }
 
+/* ---- bootstrap ---- */
+
+typedef struct collection {
+    const lki_quantity *list;
+    int64_t count, draws;
+    double *values;       /* count x draws: number i of draw b */
+    unsigned char *taken; /* one a draw */
+} collection;
+
+static lk_status collect(lk_context *ctx, void *state, const lki_replicate *replicate)
+{
+    collection *c = state;
+    (void)ctx;
+    for (int64_t i = 0; i < c->count; i++) {
+        lki_quantity q = c->list[i];
+        q.group = q.group >= 0 ? replicate->order[q.group] : q.group;
+        c->values[i * c->draws + replicate->number] = replicate->fit->operations.quantity(replicate->fit->state, &q);
+    }
+    c->taken[replicate->number] = 1;
+    return LK_OK;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The p-quantile of sorted values, linear between order statistics (Hyndman and Fan 1996, Am. Stat. 50:361-365, definition 7). */
+static double quantile(const double *sorted, int64_t n, double p)
+{
+    const double at = p * (double)(n - 1);
+    const int64_t low = (int64_t)floor(at), high = low + 1 < n ? low + 1 : low;
+    return sorted[low] + (at - (double)low) * (sorted[high] - sorted[low]);
+}
+
+/* Standard deviation and quantiles of the draws that were taken. */
+static void summarize(const collection *c, double level, lk_intervals *out)
+{
+    for (int64_t i = 0; i < c->count; i++) {
+        double *v = c->values + i * c->draws, mean = 0.0, squares = 0.0;
+        int64_t n = 0;
+        for (int64_t b = 0; b < c->draws; b++) {
+            if (c->taken[b]) {
+                v[n++] = v[b];
+            }
+        }
+        for (int64_t b = 0; b < n; b++) {
+            mean += v[b] / (double)n;
+        }
+        for (int64_t b = 0; b < n; b++) {
+            squares += (v[b] - mean) * (v[b] - mean);
+        }
+        qsort(v, (size_t)n, sizeof *v, ascending);
+        out->items[i].standard_error = sqrt(squares / (double)(n - 1));
+        out->items[i].lower = quantile(v, n, 0.5 - 0.5 * level);
+        out->items[i].upper = quantile(v, n, 0.5 + 0.5 * level);
+    }
+}
+
+static lk_status by_bootstrap(lk_context *ctx, const lk_model *model, const lki_rows *rows, const lk_interval_options *o,
+                              const lki_quantity *list, lk_intervals *out)
+{
+    collection c = {.list = list, .count = out->count, .draws = o->draws};
+    lki_replicated counts = {0};
+    lk_status status = LK_OK;
+    const lki_replication replication = {
+        .model = model, .rows = rows, .refit = LKI_REFIT_WARM, .draws = o->draws, .seed = (uint64_t)o->seed, .stage = "bootstrap",
+        .resampling = o->method == LK_INTERVALS_WEIGHTED ? LKI_RESAMPLE_WEIGHTS : LKI_RESAMPLE_ROWS, .take = collect, .state = &c};
+    LKI_GOTO(status, done, lki_allocate(ctx, lki_product((size_t)c.count, (size_t)c.draws), sizeof *c.values, &c.values));
+    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)c.draws, 1, &c.taken));
+    LKI_GOTO(status, done, lki_replicate_fits(ctx, &replication, &counts));
+    if (counts.used < 2) {
+        status = lki_fail(ctx, LK_ERROR_NUMERIC, "%lld of %lld fits are degenerate or impossible: the rows are too few for this model",
+                          (long long)counts.left_out, (long long)o->draws);
+        goto done;
+    }
+    summarize(&c, o->level, out);
+    out->used = counts.used;
+    out->unconverged = counts.unconverged;
+    out->left_out = counts.left_out;
+    out->condition = out->distance = (double)NAN;
+done:
+    lki_release(ctx, c.values);
+    lki_release(ctx, c.taken);
+    return status;
+}
+
 static lk_status intervals(lk_context *ctx, const lk_model *model, const lk_table *table, const lk_interval_options *o, lk_intervals *out)
 {
-    const lki_operations *ops = model->method->operations;
+    const lki_operations *ops = &model->operations;
     lk_intervals result = {.size = out->size};
     lki_rows rows = {0};
     lki_quantity *list = NULL;
@@ -76,7 +175,8 @@ static lk_status intervals(lk_context *ctx, const lk_model *model, const lk_tabl
         result.items[i] = (lk_interval){.name = list[i].name, .group = list[i].group, .row = list[i].row, .column = list[i].column,
                                         .estimate = ops->quantity(model->state, &list[i])};
     }
-    LKI_GOTO(status, done, by_information(ctx, model, &rows.data, o->level, list, &result));
+    LKI_GOTO(status, done, o->method == LK_INTERVALS_INFORMATION ? by_information(ctx, model, &rows.data, o->level, list, &result)
+                                                                 : by_bootstrap(ctx, model, &rows, o, list, &result));
     *out = result;
     result.items = NULL;
 done:
@@ -95,7 +195,7 @@ lk_status lk_model_intervals(lk_context *ctx, const lk_model *model, const lk_ta
     if (out->size < sizeof *out) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "lk_intervals.size is %zu; set it to sizeof(lk_intervals)", out->size);
     }
-    if (model->method->operations->quantities == NULL || model->method->operations->information == NULL) {
+    if (model->operations.quantities == NULL || (o.method == LK_INTERVALS_INFORMATION && model->operations.information == NULL)) {
         return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "the method %s gives no standard errors of its parameters", model->method->public.name);
     }
     lki_blas_enter();

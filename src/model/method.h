@@ -134,11 +134,15 @@ typedef struct lki_report {
     json_t *extra;          /* family entries kept with the report (the selection table, ...); owned, may be NULL */
 } lki_report;
 
+/* A fit of the shape of its `start` (number of groups, family), whatever the parameters leave to be chosen: begun there, or sought anew. */
+typedef enum lki_refit { LKI_REFIT_NONE, LKI_REFIT_WARM, LKI_REFIT_SEARCH } lki_refit;
+
 typedef struct lki_fit_task {
     const lki_dataset *data;
     const char *const *names;   /* d features */
     const lki_values *values;
     const void *start;          /* state to start from, NULL = none */
+    lki_refit refit;            /* methods without a shape or a warm start need not look at it */
     uint64_t seed;
     double log_jacobian;        /* sum_i w_i log |dz_i/dx_i| of the transform: add it to log-likelihoods that `extra` shows */
 } lki_fit_task;

@@ -11,7 +11,18 @@ likely intervals tied.lk faithful.csv --threads 1 >a; likely intervals tied.lk f
 awk -F, 'NR == 1 { print $0 ",w"; next } { print $0 ",2" }' faithful.csv >w.csv
 awk 'NR == 1 { print; next } { print; print }' faithful.csv >twice.csv
 likely intervals tied.lk w.csv --weight w | sed 1d >a; likely intervals tied.lk twice.csv | sed 1d | cmp - a && echo "a weight of 2 is the row twice"
+echo == bootstrap
+likely intervals tied.lk faithful.csv --method bootstrap --draws 60 --threads 1 >a
+likely intervals tied.lk faithful.csv --method bootstrap --draws 60 --threads 2 | cmp - a && echo "threads do not matter"
+likely intervals tied.lk faithful.csv --method bootstrap --draws 60 --seed 2 | cmp -s - a || echo "another seed, other draws"
+head -2 a
+awk '/variance eruptions/ { print $1, $2, $3, ($5 > 0.0085 && $5 < 0.0145) ? "near 0.0115, by the information" : $5 }' a
+likely intervals tied.lk faithful.csv --method weighted --draws 20 --json | json '[v[k] for k in ("method", "draws", "used", "left_out", "unconverged", "level")], len(v["intervals"])'
+echo == wrong
 try likely intervals one.lk iris.csv
+try likely intervals one.lk faithful.csv --draws 10
+try likely intervals one.lk faithful.csv --method jackknife
+try likely intervals one.lk faithful.csv --method bootstrap --draws 1
 try likely intervals one.lk faithful.csv --level 1
 try likely intervals one.lk faithful.csv --weight w
 try likely intervals one.lk faithful.csv --levle .9

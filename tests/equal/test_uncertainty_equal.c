@@ -47,8 +47,34 @@ static void information(void **state)
     }
 }
 
+static void bootstrap(void **state)
+{
+    (void)state;
+    for (int m = 1; m < 3; m++) {
+        lk_context *contexts[2] = {check_context(1), check_context(2)};
+        lk_table *table = make_table(contexts[0], 1500);
+        lk_model *model = gmm_fit(contexts[0], table, "components=1..3", "x1,x2,x3", "x4", NULL);
+        lk_intervals out[3];
+        const lk_interval_options options = {.size = sizeof options, .weight = "x4", .method = (lk_interval_method)m, .draws = 12, .seed = 3};
+        for (int turn = 0; turn < 3; turn++) {
+            lk_context *ctx = contexts[turn > 0];
+            out[turn] = (lk_intervals){.size = sizeof out[turn]};
+            check_ok(ctx, lk_model_intervals(ctx, model, table, &options, &out[turn]));
+            assert_memory_equal(out[turn].items, out[0].items, (size_t)out[0].count * sizeof *out[0].items);
+            assert_int_equal(out[turn].used, 12);
+        }
+        for (int turn = 0; turn < 3; turn++) {
+            lk_free(contexts[turn > 0], out[turn].items);
+        }
+        lk_model_free(model);
+        lk_table_free(table);
+        lk_context_free(contexts[0]);
+        lk_context_free(contexts[1]);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(information)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(information), cmocka_unit_test(bootstrap)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,15 @@ static lk_status intervals(lk_context *ctx, const lk_model *model, const lk_tabl
     return status;
 }
 
+static lk_status bootstrap(lk_context *ctx, const lk_model *model, const lk_table *table)
+{
+    lk_intervals out = {.size = sizeof out};
+    const lk_interval_options options = {.size = sizeof options, .method = LK_INTERVALS_BOOTSTRAP, .draws = 3};
+    lk_status status = lk_model_intervals(ctx, model, table, &options, &out);
+    lk_free(ctx, out.items);
+    return status;
+}
+
 /* After the failure LK_ERROR_MEMORY with a text, and nothing left behind. Few failures are made up for by ways with fewer threads. */
 static void fail_each(work run, const char *settings)
 {
@@ -59,10 +68,40 @@ static void allocations(void **state)
     (void)state;
     fail_each(intervals, "components=2");
     fail_each(intervals, "components=2;covariance=VVE");
+    fail_each(bootstrap, "components=2");
+}
+
+static int after_many(void *state)
+{
+    return __atomic_add_fetch((int *)state, 1, __ATOMIC_RELAXED) > 60;
+}
+
+/* A bootstrap that is told to stop stops, and says so. */
+static void cancelled(void **state)
+{
+    (void)state;
+    int polls = 0;
+    lk_context_options options = {.size = sizeof options, .threads = 2, .cancel = after_many, .cancel_state = &polls};
+    lk_context *plain = check_context(2), *ctx = NULL;
+    assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
+    lki_stream s = gmm_stream(9210);
+    double *x = gmm_random_rows(&s, ROWS, 2, 2, 6);
+    lk_table *table = gmm_table(plain, x, ROWS, 2);
+    lk_model *model = gmm_fit(plain, table, "components=2", NULL, NULL, NULL);
+    lk_intervals out = {.size = sizeof out};
+    const lk_interval_options many = {.size = sizeof many, .method = LK_INTERVALS_BOOTSTRAP, .draws = 1000000};
+    check_status(ctx, LK_ERROR_CANCELLED, lk_model_intervals(ctx, model, table, &many, &out));
+    check_contains(lk_error_message(ctx), "cancelled");
+    assert_null(out.items);
+    free(x);
+    lk_model_free(model);
+    lk_table_free(table);
+    lk_context_free(ctx);
+    lk_context_free(plain);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(allocations)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(allocations), cmocka_unit_test(cancelled)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
