@@ -7,6 +7,7 @@
 #include <likely/describe.h>
 #include <likely/judge.h>
 #include <likely/export.h>
+#include <likely/grad.h>
 #include <likely/model.h>
 #include <likely/registry.h>
 #include <likely/table.h>

@@ -1,0 +1,80 @@
+/* One run of a planned graph: phase after phase, the tasks of each over threads, without an allocation. */
+#include "core/reduce.h"
+#include "grad/graph.h"
+#include "math/blas.h"
+
+/* Flops below which a phase is not worth waking other threads for; the bits are the same. */
+static const double PHASE_WORK = 1e5;
+
+typedef struct replay {
+    const lk_graph *graph;
+    const lki_phase *phase;
+} replay;
+
+/* A block of rows goes through all nodes of the phase. */
+static lk_status run_rows(lk_context *ctx, const replay *r, int64_t block)
+{
+    const lk_graph *g = r->graph;
+    int64_t first = block * g->block_rows, last = first + g->block_rows < g->rows ? first + g->block_rows : g->rows;
+    for (int32_t i = r->phase->first; i < r->phase->first + r->phase->count; i++) {
+        const lki_node *node = &g->nodes[g->order[i]];
+        lki_work work = {.ctx = ctx, .graph = g, .node = node, .first = first, .last = last};
+        LKI_TRY(lki_ops[node->op]->run(&work));
+    }
+    return LK_OK;
+}
+
+/* Some units of the node that the task belongs to: the last one whose tasks begin at or before it. */
+static lk_status run_units(lk_context *ctx, const replay *r, int64_t task)
+{
+    const lk_graph *g = r->graph;
+    int32_t low = 0, high = r->phase->count - 1;
+    while (low < high) {
+        int32_t middle = high - (high - low) / 2;
+        if (g->nodes[g->order[r->phase->first + middle]].first_task <= task) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    const lki_node *node = &g->nodes[g->order[r->phase->first + low]];
+    int64_t units = lki_node_units(g, node), grain = lki_node_grain(g, node), first = (task - node->first_task) * grain;
+    lki_work work = {.ctx = ctx, .graph = g, .node = node, .first = first, .last = first + grain < units ? first + grain : units};
+    return lki_ops[node->op]->run(&work);
+}
+
+static lk_status run_task(lk_context *ctx, void *state, int thread, int64_t index)
+{
+    const replay *r = state;
+    (void)thread;
+    return r->phase->batched ? run_rows(ctx, r, index) : run_units(ctx, r, index);
+}
+
+static lk_status run_phase(lk_context *ctx, const lk_graph *g, const lki_phase *phase)
+{
+    replay r = {g, phase};
+    if (phase->work >= PHASE_WORK && lki_threads(ctx) > 1) {
+        return lki_parallel(ctx, phase->tasks, run_task, &r);
+    }
+    for (int64_t i = 0; i < phase->tasks; i++) {
+        LKI_TRY(run_task(ctx, &r, 0, i));
+    }
+    return LK_OK;
+}
+
+lk_status lk_graph_run(lk_context *ctx, lk_graph *g)
+{
+    lk_status status = LK_OK;
+    lki_begin(ctx);
+    if (g->building != NULL || g->arena == NULL) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "the graph is not planned: call lk_graph_plan() first");
+    }
+    LKI_TRY(lki_cancelled(ctx));
+    lki_blas_enter();
+    for (int32_t p = 0; p < g->phase_count && status == LK_OK; p++) {
+        status = run_phase(ctx, g, &g->phases[p]);
+    }
+    lki_blas_leave();
+    g->run_number += status == LK_OK;
+    return status;
+}

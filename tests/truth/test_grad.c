@@ -1,0 +1,711 @@
+/* Every operation of a graph: its value against a scalar reference, its gradient against differences, reverse against forward
+ * accumulation, the gradient of its gradient, and floats against doubles. */
+#include "check.h"
+#include "core/philox.h"
+#include <likely/grad.h>
+
+/* ---- one case an operation ---- */
+
+enum { SIZE = 24, INPUTS_MAX = 3 };
+
+typedef struct operand {
+    int axes;
+    int64_t shape[4];
+    int kind; /* how it is drawn */
+} operand;
+enum { NORMAL, POSITIVE, AWAY, INDEX3, FIXED_NORMAL }; /* AWAY keeps .2 from 0, where slopes jump; the last two get no gradient */
+
+typedef struct example {
+    const char *name;
+    int inputs;
+    operand input[INPUTS_MAX];
+    lk_node (*build)(lk_graph *g, const lk_node *x);
+    void (*reference)(const double *const *x, double *out); /* NULL: the value is tested elsewhere */
+    double float_error; /* relative, of the value in floats */
+    bool flat;          /* the gradient is 0 by definition */
+} example;
+
+#define UNARY_CASE(id, expression)                                              \
+    static lk_node build_##id(lk_graph *g, const lk_node *x)                    \
+    {                                                                           \
+        return lk_graph_unary(g, id, x[0]);                                     \
+    }                                                                           \
+    static void reference_##id(const double *const *x, double *out)             \
+    {                                                                           \
+        for (int i = 0; i < SIZE; i++) {                                        \
+            double v = x[0][i];                                                 \
+            out[i] = expression;                                                \
+        }                                                                       \
+    }
+UNARY_CASE(LK_NEGATE, -v)
+UNARY_CASE(LK_EXP, exp(v))
+UNARY_CASE(LK_LOG, log(v))
+UNARY_CASE(LK_LOG1P, log1p(v))
+UNARY_CASE(LK_SQRT, sqrt(v))
+UNARY_CASE(LK_SQUARE, v *v)
+UNARY_CASE(LK_RECIPROCAL, 1 / v)
+UNARY_CASE(LK_ABS, fabs(v))
+UNARY_CASE(LK_SIGN, v > 0 ? 1.0 : -1.0)
+UNARY_CASE(LK_STEP, v > 0 ? 1.0 : 0.0)
+UNARY_CASE(LK_TANH, tanh(v))
+UNARY_CASE(LK_SIGMOID, 1 / (1 + exp(-v)))
+UNARY_CASE(LK_SOFTPLUS, log(1 + exp(v)))
+UNARY_CASE(LK_RELU, fmax(v, 0))
+UNARY_CASE(LK_SILU, v / (1 + exp(-v)))
+UNARY_CASE(LK_GELU, v *erfc(-v / sqrt(2)) / 2)
+UNARY_CASE(LK_ERF, erf(v))
+UNARY_CASE(LK_SIN, sin(v))
+UNARY_CASE(LK_COS, cos(v))
+
+/* (2, 3, 4) with (3, 1): the second is repeated over the first and the last axis. */
+#define BINARY_CASE(id, expression)                                             \
+    static lk_node build_##id(lk_graph *g, const lk_node *x)                    \
+    {                                                                           \
+        return lk_graph_binary(g, id, x[0], x[1]);                              \
+    }                                                                           \
+    static void reference_##id(const double *const *x, double *out)             \
+    {                                                                           \
+        for (int i = 0; i < SIZE; i++) {                                        \
+            double a = x[0][i], b = x[1][i / 4 % 3];                            \
+            out[i] = expression;                                                \
+        }                                                                       \
+    }
+BINARY_CASE(LK_ADD, a + b)
+BINARY_CASE(LK_SUBTRACT, a - b)
+BINARY_CASE(LK_MULTIPLY, a *b)
+BINARY_CASE(LK_DIVIDE, a / b)
+BINARY_CASE(LK_MAXIMUM, fmax(a, b))
+BINARY_CASE(LK_MINIMUM, fmin(a, b))
+BINARY_CASE(LK_GREATER, a > b ? 1.0 : 0.0)
+BINARY_CASE(LK_EQUAL, a == b ? 1.0 : 0.0)
+BINARY_CASE(LK_POWER, pow(a, b))
+
+#define CASE(id, body)                                                          \
+    static lk_node build_##id(lk_graph *g, const lk_node *x)                    \
+    {                                                                           \
+        return body;                                                            \
+    }                                                                           \
+    static void reference_##id(const double *const *x, double *out)
+
+CASE(affine, lk_graph_affine(g, x[0], -1.5, 0.25))
+{
+    for (int i = 0; i < SIZE; i++) {
+        out[i] = -1.5 * x[0][i] + 0.25;
+    }
+}
+CASE(add_number, lk_graph_binary(g, LK_SUBTRACT, lk_graph_constant(g, 2), x[0]))
+{
+    for (int i = 0; i < SIZE; i++) {
+        out[i] = 2 - x[0][i];
+    }
+}
+CASE(select, lk_graph_select(g, x[0], x[1], x[2]))
+{
+    for (int i = 0; i < SIZE; i++) {
+        out[i] = x[0][i] > 0 ? x[1][i / 4 % 3] : x[2][0];
+    }
+}
+CASE(stop, lk_graph_stop(g, x[0]))
+{
+    memcpy(out, x[0], SIZE * sizeof *out);
+}
+CASE(sum_last, lk_graph_sum(g, x[0], 4))
+{
+    for (int i = 0; i < 6; i++) {
+        out[i] = x[0][4 * i] + x[0][4 * i + 1] + x[0][4 * i + 2] + x[0][4 * i + 3];
+    }
+}
+CASE(sum_first, lk_graph_sum(g, x[0], 1))
+{
+    for (int i = 0; i < 12; i++) {
+        out[i] = x[0][i] + x[0][12 + i];
+    }
+}
+CASE(sum_outer, lk_graph_sum(g, x[0], 5))
+{
+    for (int i = 0; i < 3; i++) {
+        out[i] = 0;
+        for (int j = 0; j < 8; j++) {
+            out[i] += x[0][12 * (j / 4) + 4 * i + j % 4];
+        }
+    }
+}
+CASE(mean_all, lk_graph_mean(g, x[0], -1))
+{
+    *out = 0;
+    for (int i = 0; i < SIZE; i++) {
+        *out += x[0][i] / SIZE;
+    }
+}
+CASE(max_middle, lk_graph_max(g, x[0], 2))
+{
+    for (int i = 0; i < 8; i++) {
+        const double *v = x[0] + i / 4 * 12 + i % 4;
+        out[i] = fmax(fmax(v[0], v[4]), v[8]);
+    }
+}
+CASE(max_first, lk_graph_max(g, x[0], 1))
+{
+    for (int i = 0; i < 12; i++) {
+        out[i] = fmax(x[0][i], x[0][12 + i]);
+    }
+}
+CASE(log_sum_exp, lk_graph_log_sum_exp(g, x[0], 6))
+{
+    for (int i = 0; i < 2; i++) {
+        double sum = 0;
+        for (int j = 0; j < 12; j++) {
+            sum += exp(x[0][12 * i + j]);
+        }
+        out[i] = log(sum);
+    }
+}
+CASE(softmax, lk_graph_softmax(g, x[0], 1))
+{
+    for (int i = 0; i < SIZE; i++) {
+        const double *v = x[0] + i / 12 * 12 + i % 4;
+        out[i] = exp(x[0][i]) / (exp(v[0]) + exp(v[4]) + exp(v[8]));
+    }
+}
+CASE(layer_norm, lk_graph_layer_norm(g, x[0], 0.01))
+{
+    for (int i = 0; i < 6; i++) {
+        const double *v = x[0] + 4 * i;
+        double mean = (v[0] + v[1] + v[2] + v[3]) / 4, variance = 0;
+        for (int j = 0; j < 4; j++) {
+            variance += (v[j] - mean) * (v[j] - mean) / 4;
+        }
+        for (int j = 0; j < 4; j++) {
+            out[4 * i + j] = (v[j] - mean) / sqrt(variance + 0.01);
+        }
+    }
+}
+CASE(reshape, lk_graph_reshape(g, lk_graph_transpose(g, x[0], NULL), 2, ((const int64_t[2]){6, 4})))
+{
+    for (int i = 0; i < SIZE; i++) {
+        out[i] = x[0][i / 12 * 12 + i % 3 * 4 + i % 12 / 3];
+    }
+}
+CASE(transpose, lk_graph_transpose(g, x[0], ((const int[3]){2, 0, 1})))
+{
+    for (int i = 0; i < SIZE; i++) {
+        out[i] = x[0][i % 6 * 4 + i / 6];
+    }
+}
+CASE(expand, lk_graph_expand(g, x[0], 3, ((const int64_t[3]){2, 3, 4})))
+{
+    for (int i = 0; i < SIZE; i++) {
+        out[i] = x[0][i / 4 % 3];
+    }
+}
+CASE(slice, lk_graph_slice(g, x[0], 2, 1, 2, 2))
+{
+    for (int i = 0; i < 12; i++) {
+        out[i] = x[0][i / 2 * 4 + 1 + i % 2 * 2];
+    }
+}
+CASE(slice_first, lk_graph_slice(g, x[0], 0, 1, 1, 1))
+{
+    memcpy(out, x[0] + 12, 12 * sizeof *out);
+}
+CASE(concat, lk_graph_concat(g, x[0], x[1], 1))
+{
+    for (int i = 0; i < 2; i++) {
+        memcpy(out + 5 * i, x[0] + 3 * i, 3 * sizeof *out);
+        memcpy(out + 5 * i + 3, x[1] + 2 * i, 2 * sizeof *out);
+    }
+}
+CASE(concat_first, lk_graph_concat(g, x[0], x[1], 0))
+{
+    memcpy(out, x[0], 6 * sizeof *out);
+    memcpy(out + 6, x[1], 3 * sizeof *out);
+}
+CASE(matmul, lk_graph_matmul(g, x[0], x[1]))
+{
+    for (int i = 0; i < 8; i++) {
+        out[i] = 0;
+        for (int k = 0; k < 3; k++) {
+            out[i] += x[0][i / 2 * 3 + k] * x[1][2 * k + i % 2];
+        }
+    }
+}
+/* A transposed, B transposed and every second column: no copy for the first two, one for the third. */
+CASE(matmul_views, lk_graph_matmul(g, lk_graph_transpose(g, x[0], NULL),
+                                   lk_graph_transpose(g, lk_graph_slice(g, x[1], 1, 0, 4, 2), NULL)))
+{
+    for (int i = 0; i < 6; i++) {
+        out[i] = 0;
+        for (int k = 0; k < 4; k++) {
+            out[i] += x[0][3 * k + i / 2] * x[1][8 * (i % 2) + 2 * k];
+        }
+    }
+}
+CASE(matmul_batch, lk_graph_matmul(g, x[0], x[1]))
+{
+    for (int i = 0; i < 12; i++) {
+        out[i] = 0;
+        for (int k = 0; k < 4; k++) {
+            out[i] += x[0][i / 2 * 4 + k] * x[1][i / 6 * 8 + 2 * k + i % 2];
+        }
+    }
+}
+CASE(matmul_shared, lk_graph_matmul(g, x[0], x[1]))
+{
+    for (int i = 0; i < 12; i++) {
+        out[i] = 0;
+        for (int k = 0; k < 4; k++) {
+            out[i] += x[0][i / 2 * 4 + k] * x[1][2 * k + i % 2];
+        }
+    }
+}
+CASE(gather, lk_graph_gather(g, x[0], x[1]))
+{
+    for (int i = 0; i < 10; i++) {
+        out[i] = x[0][2 * (int)x[1][i / 2] + i % 2];
+    }
+}
+CASE(scatter_add, lk_graph_scatter_add(g, x[0], x[1], 3))
+{
+    memset(out, 0, 6 * sizeof *out);
+    for (int i = 0; i < 10; i++) {
+        out[2 * (int)x[1][i / 2] + i % 2] += x[0][i];
+    }
+}
+/* Many at once: a net of two layers, whose loss is that of a normal distribution. */
+static lk_node build_net(lk_graph *g, const lk_node *x)
+{
+    lk_node hidden = lk_graph_unary(g, LK_SILU, lk_graph_matmul(g, x[0], x[1]));
+    lk_node out = lk_graph_matmul(g, hidden, x[2]);
+    lk_node mean = lk_graph_slice(g, out, 1, 0, 1, 1), spread = lk_graph_affine(g, lk_graph_unary(g, LK_SOFTPLUS, lk_graph_slice(g, out, 1, 1, 1, 1)), 1, 1);
+    lk_node z = lk_graph_binary(g, LK_DIVIDE, lk_graph_affine(g, mean, 1, -0.3), spread);
+    lk_node loss = lk_graph_binary(g, LK_ADD, lk_graph_affine(g, lk_graph_unary(g, LK_SQUARE, z), 0.5, 0), lk_graph_unary(g, LK_LOG, spread));
+    return lk_graph_mean(g, loss, -1);
+}
+
+#define CUBE 3, {2, 3, 4}
+#define UNARY(id, kind, error) {#id, 1, {{CUBE, kind}}, build_##id, reference_##id, error, false}
+#define BINARY(id, kind) {#id, 2, {{CUBE, kind}, {2, {3, 1}, kind}}, build_##id, reference_##id, 1e-6, false}
+#define ONE(id) {#id, 1, {{CUBE, NORMAL}}, build_##id, reference_##id, 4e-6, false}
+static const example examples[] = {
+    UNARY(LK_NEGATE, NORMAL, 0), UNARY(LK_EXP, NORMAL, 4e-7), UNARY(LK_LOG, POSITIVE, 1e-6), UNARY(LK_LOG1P, POSITIVE, 4e-7),
+    UNARY(LK_SQRT, POSITIVE, 2e-7), UNARY(LK_SQUARE, NORMAL, 2e-7), UNARY(LK_RECIPROCAL, AWAY, 2e-7), UNARY(LK_ABS, AWAY, 1e-7),
+    {"LK_SIGN", 1, {{CUBE, AWAY}}, build_LK_SIGN, reference_LK_SIGN, 0, true},
+    {"LK_STEP", 1, {{CUBE, AWAY}}, build_LK_STEP, reference_LK_STEP, 0, true},
+    UNARY(LK_TANH, NORMAL, 4e-7), UNARY(LK_SIGMOID, NORMAL, 4e-7), UNARY(LK_SOFTPLUS, NORMAL, 4e-7), UNARY(LK_RELU, AWAY, 1e-7),
+    UNARY(LK_SILU, NORMAL, 4e-7), UNARY(LK_GELU, NORMAL, 1e-6), UNARY(LK_ERF, NORMAL, 1e-6), UNARY(LK_SIN, NORMAL, 2e-7),
+    UNARY(LK_COS, NORMAL, 1e-6),
+    BINARY(LK_ADD, NORMAL), BINARY(LK_SUBTRACT, NORMAL), BINARY(LK_MULTIPLY, NORMAL), BINARY(LK_DIVIDE, AWAY),
+    BINARY(LK_MAXIMUM, NORMAL), BINARY(LK_MINIMUM, NORMAL), BINARY(LK_POWER, POSITIVE),
+    {"LK_GREATER", 2, {{CUBE, NORMAL}, {2, {3, 1}, NORMAL}}, build_LK_GREATER, reference_LK_GREATER, 0, true},
+    {"LK_EQUAL", 2, {{CUBE, NORMAL}, {2, {3, 1}, NORMAL}}, build_LK_EQUAL, reference_LK_EQUAL, 0, true},
+    ONE(affine), ONE(add_number),
+    {"select", 3, {{CUBE, FIXED_NORMAL}, {2, {3, 1}, NORMAL}, {0, {0}, NORMAL}}, build_select, reference_select, 1e-7, false},
+    {"stop", 1, {{CUBE, NORMAL}}, build_stop, reference_stop, 1e-7, true},
+    ONE(sum_last), ONE(sum_first), ONE(sum_outer), ONE(mean_all), ONE(max_middle), ONE(max_first), ONE(log_sum_exp), ONE(softmax),
+    ONE(layer_norm), ONE(reshape), ONE(transpose), {"expand", 1, {{2, {3, 1}, NORMAL}}, build_expand, reference_expand, 1e-7, false},
+    ONE(slice), ONE(slice_first),
+    {"concat", 2, {{2, {2, 3}, NORMAL}, {2, {2, 2}, NORMAL}}, build_concat, reference_concat, 1e-7, false},
+    {"concat_first", 2, {{2, {2, 3}, NORMAL}, {2, {1, 3}, NORMAL}}, build_concat_first, reference_concat_first, 1e-7, false},
+    {"matmul", 2, {{2, {4, 3}, NORMAL}, {2, {3, 2}, NORMAL}}, build_matmul, reference_matmul, 4e-6, false},
+    {"matmul_views", 2, {{2, {4, 3}, NORMAL}, {2, {2, 8}, NORMAL}}, build_matmul_views, reference_matmul_views, 4e-6, false},
+    {"matmul_batch", 2, {{3, {2, 3, 4}, NORMAL}, {3, {2, 4, 2}, NORMAL}}, build_matmul_batch, reference_matmul_batch, 4e-6, false},
+    {"matmul_shared", 2, {{3, {2, 3, 4}, NORMAL}, {2, {4, 2}, NORMAL}}, build_matmul_shared, reference_matmul_shared, 4e-6, false},
+    {"gather", 2, {{2, {3, 2}, NORMAL}, {1, {5}, INDEX3}}, build_gather, reference_gather, 1e-7, false},
+    {"scatter_add", 2, {{2, {5, 2}, NORMAL}, {1, {5}, INDEX3}}, build_scatter_add, reference_scatter_add, 1e-6, false},
+    {"net", 3, {{2, {4, 3}, NORMAL}, {2, {3, 4}, NORMAL}, {2, {4, 2}, NORMAL}}, build_net, NULL, 1e-5, false},
+};
+enum { EXAMPLES = sizeof examples / sizeof examples[0] };
+
+/* ---- drawing ---- */
+
+static int64_t size_of(const operand *o)
+{
+    int64_t size = 1;
+    for (int i = 0; i < o->axes; i++) {
+        size *= o->shape[i];
+    }
+    return size;
+}
+
+static void draw(const operand *o, uint64_t seed, double *out)
+{
+    lki_stream s = lki_stream_new(seed, LKI_STREAM_TEST, 0);
+    for (int64_t i = 0; i < size_of(o); i++) {
+        double v = lki_random_normal(&s);
+        out[i] = o->kind == POSITIVE ? exp(0.5 * v) : o->kind == AWAY ? v + (v < 0 ? -0.2 : 0.2) : o->kind == INDEX3 ? (double)(i * i % 3) : v;
+    }
+}
+
+static bool varies(const operand *o)
+{
+    return o->kind != INDEX3 && o->kind != FIXED_NORMAL;
+}
+
+static void put(const lk_graph *g, lk_precision precision, lk_node x, const double *values, int64_t n)
+{
+    void *to = lk_graph_values(g, x);
+    for (int64_t i = 0; i < n; i++) {
+        if (precision == LK_FLOAT32) {
+            ((float *)to)[i] = (float)values[i];
+        } else {
+            ((double *)to)[i] = values[i];
+        }
+    }
+}
+
+static double get(const lk_graph *g, lk_precision precision, lk_node x, int64_t i)
+{
+    const void *from = lk_graph_values(g, x);
+    return precision == LK_FLOAT32 ? (double)((const float *)from)[i] : ((const double *)from)[i];
+}
+
+/* A graph of one example: its value, L = sum w tanh(y) with fixed weights w, dL/dx, sum_i <dL/dx_i, u_i> by forward and by reverse
+ * accumulation, S = sum of v . dL/dx and dS/dx: the gradient of a gradient. */
+typedef struct rig {
+    const example *e;
+    lk_precision precision;
+    lk_graph *graph;
+    lk_node x[INPUTS_MAX], u[INPUTS_MAX], y, loss, w, gradient[INPUTS_MAX], forward, reverse, second[INPUTS_MAX];
+    double values[INPUTS_MAX][SIZE], directions[INPUTS_MAX][SIZE];
+    int64_t out_size;
+} rig;
+
+static void rig_make(lk_context *ctx, const example *e, lk_precision precision, bool rows, rig *r)
+{
+    *r = (rig){.e = e, .precision = precision};
+    check_ok(ctx, lk_graph_new(ctx, precision, &r->graph));
+    lk_graph *g = r->graph;
+    int count = 0;
+    lk_node x[INPUTS_MAX], u[INPUTS_MAX];
+    for (int i = 0; i < e->inputs; i++) {
+        const operand *o = &e->input[i];
+        r->x[i] = rows && i == 0 ? lk_graph_rows(g, o->axes, o->shape) : lk_graph_input(g, o->axes, o->shape);
+        r->u[i] = lk_graph_input(g, o->axes, o->shape);
+        if (varies(o)) {
+            x[count] = r->x[i];
+            u[count++] = r->u[i];
+        }
+        draw(o, (uint64_t)i + 1, r->values[i]);
+        draw(&(operand){o->axes, {o->shape[0], o->shape[1], o->shape[2], o->shape[3]}, NORMAL}, (uint64_t)i + 11, r->directions[i]);
+    }
+    lk_node y = e->build(g, r->x);
+    int64_t shape[4];
+    int axes = lk_graph_shape(g, y, shape);
+    assert_true(axes >= 0);
+    r->out_size = 1;
+    for (int i = 0; i < axes; i++) {
+        r->out_size *= shape[i];
+    }
+    r->w = lk_graph_input(g, axes, shape);
+    lk_node loss = lk_graph_sum(g, lk_graph_binary(g, LK_MULTIPLY, r->w, lk_graph_unary(g, LK_TANH, y)), -1);
+    lk_node gradient[INPUTS_MAX], second[INPUTS_MAX];
+    lk_graph_gradient(g, loss, x, count, gradient);
+    lk_node along = lk_graph_constant(g, 0);
+    for (int i = 0; i < count; i++) {
+        along = lk_graph_binary(g, LK_ADD, along, lk_graph_sum(g, lk_graph_binary(g, LK_MULTIPLY, gradient[i], u[i]), -1));
+    }
+    lk_graph_gradient(g, along, x, count, second);
+    r->y = lk_graph_output(g, y);
+    r->loss = lk_graph_output(g, loss);
+    r->forward = lk_graph_output(g, lk_graph_jvp(g, loss, x, u, count));
+    r->reverse = lk_graph_output(g, along);
+    for (int i = 0, k = 0; i < e->inputs; i++) {
+        r->gradient[i] = varies(&e->input[i]) ? lk_graph_output(g, gradient[k]) : -1;
+        r->second[i] = varies(&e->input[i]) ? lk_graph_output(g, second[k++]) : -1;
+    }
+    check_ok(ctx, lk_graph_plan(ctx, g));
+    for (int i = 0; i < e->inputs; i++) {
+        put(g, precision, r->u[i], r->directions[i], size_of(&e->input[i]));
+    }
+    double w[SIZE];
+    draw(&(operand){axes, {shape[0], shape[1], shape[2], shape[3]}, POSITIVE}, 77, w);
+    put(g, precision, r->w, w, r->out_size);
+}
+
+static void rig_run(lk_context *ctx, rig *r)
+{
+    for (int i = 0; i < r->e->inputs; i++) {
+        put(r->graph, r->precision, r->x[i], r->values[i], size_of(&r->e->input[i]));
+    }
+    check_ok(ctx, lk_graph_run(ctx, r->graph));
+}
+
+/* ---- the modes ---- */
+
+static void values(void **state)
+{
+    for (int k = 0; k < EXAMPLES; k++) {
+        for (int rows = 0; rows < 2; rows++) {
+            const example *e = &examples[k];
+            const double *x[INPUTS_MAX];
+            double wanted[SIZE] = {0};
+            rig r, f;
+            rig_make(*state, e, LK_FLOAT64, rows && e->input[0].axes > 0, &r);
+            rig_make(*state, e, LK_FLOAT32, rows && e->input[0].axes > 0, &f);
+            rig_run(*state, &r);
+            rig_run(*state, &f);
+            for (int i = 0; i < e->inputs; i++) {
+                x[i] = r.values[i];
+            }
+            if (e->reference != NULL) {
+                e->reference(x, wanted);
+            }
+            for (int64_t i = 0; i < r.out_size; i++) {
+                double y = get(r.graph, LK_FLOAT64, r.y, i), z = get(f.graph, LK_FLOAT32, f.y, i);
+                if (e->reference != NULL && !(fabs(y - wanted[i]) <= 1e-13 * (1 + fabs(wanted[i])))) {
+                    fail_msg("%s: value %lld is %.17g instead of %.17g", e->name, (long long)i, y, wanted[i]);
+                }
+                if (!(fabs(z - y) <= e->float_error * (fabs(y) + 0.1) + 6e-8 * fabs(y))) {
+                    fail_msg("%s: value %lld in floats is %.9g instead of %.9g", e->name, (long long)i, z, y);
+                }
+            }
+            lk_graph_free(r.graph);
+            lk_graph_free(f.graph);
+        }
+    }
+}
+
+/* Central differences with one step of Richardson's extrapolation: the error is of order h^4. */
+static double difference(lk_context *ctx, rig *r, lk_node of, double *at)
+{
+    const double h = 2e-3, x = *at;
+    double d[2];
+    for (int k = 0; k < 2; k++) {
+        double step = h / (k + 1);
+        *at = x + step;
+        rig_run(ctx, r);
+        double plus = get(r->graph, LK_FLOAT64, of, 0);
+        *at = x - step;
+        rig_run(ctx, r);
+        d[k] = (plus - get(r->graph, LK_FLOAT64, of, 0)) / (2 * step);
+    }
+    *at = x;
+    return (4 * d[1] - d[0]) / 3;
+}
+
+/* dL/dx against differences of L, and the gradient of a gradient against differences of u . dL/dx, to 1e-6 relative. */
+static void gradients(void **state)
+{
+    for (int k = 0; k < EXAMPLES; k++) {
+        for (int rows = 0; rows < 2; rows++) {
+            const example *e = &examples[k];
+            rig r;
+            rig_make(*state, e, LK_FLOAT64, rows && e->input[0].axes > 0, &r);
+            double largest = 0;
+            for (int i = 0; i < e->inputs; i++) {
+                for (int64_t j = 0; varies(&e->input[i]) && j < size_of(&e->input[i]); j++) {
+                    double d = e->flat ? 0 : difference(*state, &r, r.loss, &r.values[i][j]);
+                    double s = e->flat ? 0 : difference(*state, &r, r.reverse, &r.values[i][j]);
+                    rig_run(*state, &r);
+                    double gradient = get(r.graph, LK_FLOAT64, r.gradient[i], j), second = get(r.graph, LK_FLOAT64, r.second[i], j);
+                    largest = fmax(largest, fabs(gradient));
+                    if (!(fabs(gradient - d) <= 1e-6 * (fabs(d) + 1e-2))) {
+                        fail_msg("%s: gradient %d, %lld is %.12g instead of %.12g", e->name, i, (long long)j, gradient, d);
+                    }
+                    if (!(fabs(second - s) <= 1e-6 * (fabs(s) + 1e-1))) {
+                        fail_msg("%s: second gradient %d, %lld is %.12g instead of %.12g", e->name, i, (long long)j, second, s);
+                    }
+                }
+            }
+            if (e->flat != (largest == 0)) {
+                fail_msg("%s: the largest entry of the gradient is %g", e->name, largest);
+            }
+            lk_graph_free(r.graph);
+        }
+    }
+}
+
+static void forward_is_reverse(void **state)
+{
+    for (int k = 0; k < EXAMPLES; k++) {
+        rig r;
+        rig_make(*state, &examples[k], LK_FLOAT64, false, &r);
+        rig_run(*state, &r);
+        double f = get(r.graph, LK_FLOAT64, r.forward, 0), b = get(r.graph, LK_FLOAT64, r.reverse, 0);
+        if (!(fabs(f - b) <= 1e-13 * (1 + fabs(b)))) {
+            fail_msg("%s: forward %.17g, reverse %.17g", examples[k].name, f, b);
+        }
+        lk_graph_free(r.graph);
+    }
+}
+
+/* ---- floats over their whole range ---- */
+
+static double wanted_of(lk_unary f, double v)
+{
+    switch (f) {
+    case LK_EXP:
+        return exp(v);
+    case LK_LOG:
+        return log(v);
+    case LK_LOG1P:
+        return log1p(v);
+    case LK_TANH:
+        return tanh(v);
+    case LK_SIGMOID:
+        return 1 / (1 + exp(-v));
+    case LK_SOFTPLUS:
+        return v > 0 ? v + log1p(exp(-v)) : log1p(exp(v));
+    default:
+        return erf(v);
+    }
+}
+
+/* Against libm in doubles: relative errors over the range, and the edges as IEEE 754 would have them. */
+static void float_functions(void **state)
+{
+    enum { N = 40000 };
+    static const struct {
+        lk_unary f;
+        double low, high, relative, absolute;
+    } cases[] = {{LK_EXP, -87, 88, 2.5e-7, 0}, {LK_EXP, -103, -87, 1, 1.5e-45}, {LK_LOG, 1e-38, 3e38, 2.5e-7, 0},
+                 {LK_LOG, 0.5, 2, 2.5e-7, 0}, {LK_LOG1P, -0.9, 3, 4e-7, 0}, {LK_TANH, -12, 12, 2.5e-7, 0},
+                 {LK_SIGMOID, -80, 80, 4e-7, 0}, {LK_SOFTPLUS, -80, 80, 5e-7, 0}, {LK_ERF, -6, 6, 3e-7, 0}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        lk_graph *g;
+        check_ok(*state, lk_graph_new(*state, LK_FLOAT32, &g));
+        lk_node x = lk_graph_input(g, 1, (const int64_t[1]){N}), y = lk_graph_output(g, lk_graph_unary(g, cases[c].f, x));
+        check_ok(*state, lk_graph_plan(*state, g));
+        float *in = lk_graph_values(g, x), *out = lk_graph_values(g, y);
+        for (int i = 0; i < N; i++) {
+            double u = (double)i / (N - 1), low = cases[c].low, high = cases[c].high;
+            in[i] = (float)(cases[c].f == LK_LOG && high > 1e30 ? low * pow(high / low, u) : low + u * (high - low));
+        }
+        check_ok(*state, lk_graph_run(*state, g));
+        for (int i = 0; i < N; i++) {
+            double wanted = wanted_of(cases[c].f, (double)in[i]);
+            if (!(fabs((double)out[i] - wanted) <= cases[c].relative * fabs(wanted) + cases[c].absolute)) {
+                fail_msg("function %d of %.9g is %.9g instead of %.9g", (int)cases[c].f, (double)in[i], (double)out[i], wanted);
+            }
+        }
+        lk_graph_free(g);
+    }
+}
+
+static void float_edges(void **state)
+{
+    const float infinity = INFINITY, nan = NAN;
+    static const lk_unary f[3] = {LK_EXP, LK_LOG, LK_TANH};
+    const float in[7] = {infinity, -infinity, nan, 0, -1, 200, 1e-42f};
+    float wanted[3][7] = {{infinity, 0, nan, 1, expf(-1), infinity, 1}, {infinity, nan, nan, -infinity, nan, logf(200), logf(1e-42f)},
+                          {1, -1, nan, 0, tanhf(-1), 1, 1e-42f}};
+    for (int k = 0; k < 3; k++) {
+        lk_graph *g;
+        check_ok(*state, lk_graph_new(*state, LK_FLOAT32, &g));
+        lk_node x = lk_graph_input(g, 1, (const int64_t[1]){7}), y = lk_graph_output(g, lk_graph_unary(g, f[k], x));
+        check_ok(*state, lk_graph_plan(*state, g));
+        memcpy(lk_graph_values(g, x), in, sizeof in);
+        check_ok(*state, lk_graph_run(*state, g));
+        const float *out = lk_graph_values(g, y);
+        for (int i = 0; i < 7; i++) {
+            bool same = isnan(wanted[k][i]) ? isnan(out[i]) : out[i] == wanted[k][i] || fabsf(out[i] - wanted[k][i]) < 3e-7f * fabsf(wanted[k][i]);
+            if (!same) {
+                fail_msg("function %d of %g is %g instead of %g", (int)f[k], (double)in[i], (double)out[i], (double)wanted[k][i]);
+            }
+        }
+        lk_graph_free(g);
+    }
+}
+
+/* log-sum-exp far from 0, and where all or one is infinite. */
+static void log_sum_exp_edges(void **state)
+{
+    const double infinity = (double)INFINITY;
+    const double x[3][2] = {{1000, 1000 + log(3)}, {-infinity, -infinity}, {infinity, 0}}, wanted[3] = {1000 + log(4), -infinity, infinity};
+    for (int k = 0; k < 3; k++) {
+        lk_graph *g;
+        check_ok(*state, lk_graph_new(*state, LK_FLOAT64, &g));
+        lk_node in = lk_graph_input(g, 1, (const int64_t[1]){2}), y = lk_graph_output(g, lk_graph_log_sum_exp(g, in, -1));
+        check_ok(*state, lk_graph_plan(*state, g));
+        memcpy(lk_graph_values(g, in), x[k], sizeof x[k]);
+        check_ok(*state, lk_graph_run(*state, g));
+        double v = *(const double *)lk_graph_values(g, y);
+        assert_true(v == wanted[k] || fabs(v - wanted[k]) < 1e-12);
+        lk_graph_free(g);
+    }
+}
+
+/* ---- derivatives whose closed form is known ---- */
+
+/* f(x) = x' A x / 2 + sin(sum x): the Hessian-vector product is (A + A') v / 2 - sin(sum x) (sum v) 1, and the divergence of the
+ * gradient, one forward product an axis, is tr A - d sin(sum x). */
+static void hessian(void **state)
+{
+    enum { D = 5 };
+    lk_graph *g;
+    check_ok(*state, lk_graph_new(*state, LK_FLOAT64, &g));
+    const int64_t vector[2] = {1, D}, matrix[2] = {D, D};
+    lk_node x = lk_graph_input(g, 2, vector), a = lk_graph_input(g, 2, matrix), v = lk_graph_input(g, 2, vector);
+    lk_node square = lk_graph_binary(g, LK_MULTIPLY, lk_graph_matmul(g, x, a), x);
+    lk_node y = lk_graph_binary(g, LK_ADD, lk_graph_affine(g, lk_graph_sum(g, square, -1), 0.5, 0),
+                                lk_graph_unary(g, LK_SIN, lk_graph_sum(g, x, -1)));
+    lk_node gradient, product;
+    lk_graph_gradient(g, y, &x, 1, &gradient);
+    lk_node along = lk_graph_sum(g, lk_graph_binary(g, LK_MULTIPLY, gradient, v), -1);
+    lk_graph_gradient(g, along, &x, 1, &product);
+    product = lk_graph_output(g, product);
+    lk_node forward = lk_graph_output(g, lk_graph_jvp(g, gradient, &x, &v, 1)), divergence = lk_graph_constant(g, 0), unit[D];
+    for (int i = 0; i < D; i++) {
+        unit[i] = lk_graph_input(g, 2, vector);
+        lk_node column = lk_graph_jvp(g, gradient, &x, &unit[i], 1);
+        divergence = lk_graph_binary(g, LK_ADD, divergence, lk_graph_sum(g, lk_graph_slice(g, column, 1, i, 1, 1), -1));
+    }
+    divergence = lk_graph_output(g, divergence);
+    check_ok(*state, lk_graph_plan(*state, g));
+    double *px = lk_graph_values(g, x), *pa = lk_graph_values(g, a), *pv = lk_graph_values(g, v), total = 0, sum_v = 0, trace = 0;
+    draw(&(operand){2, {1, D}, NORMAL}, 5, px);
+    draw(&(operand){2, {D, D}, NORMAL}, 6, pa);
+    draw(&(operand){2, {1, D}, NORMAL}, 7, pv);
+    for (int i = 0; i < D; i++) {
+        ((double *)lk_graph_values(g, unit[i]))[i] = 1;
+        total += px[i];
+        sum_v += pv[i];
+        trace += pa[i * D + i];
+    }
+    check_ok(*state, lk_graph_run(*state, g));
+    const double *by_reverse = lk_graph_values(g, product), *by_forward = lk_graph_values(g, forward);
+    for (int i = 0; i < D; i++) {
+        double wanted = -sin(total) * sum_v;
+        for (int j = 0; j < D; j++) {
+            wanted += (pa[i * D + j] + pa[j * D + i]) * pv[j] / 2;
+        }
+        check_near(by_reverse[i], wanted, 1e-13);
+        check_near(by_forward[i], wanted, 1e-13);
+    }
+    check_near(*(const double *)lk_graph_values(g, divergence), trace - D * sin(total), 1e-13);
+    lk_graph_free(g);
+}
+
+/* Gradients of each row by itself: the weight is repeated for every row, so that its gradient has a row each. For y = tanh(w . x) it
+ * is (1 - y^2) x. */
+static void per_sample(void **state)
+{
+    enum { N = 6, D = 3 };
+    lk_graph *g;
+    check_ok(*state, lk_graph_new(*state, LK_FLOAT64, &g));
+    const int64_t rows[2] = {N, D}, row[1] = {D};
+    lk_node x = lk_graph_rows(g, 2, rows), w = lk_graph_parameter(g, 1, row), each = lk_graph_expand(g, w, 2, rows), gradient;
+    lk_node y = lk_graph_unary(g, LK_TANH, lk_graph_sum(g, lk_graph_binary(g, LK_MULTIPLY, each, x), 2));
+    lk_graph_gradient(g, y, &each, 1, &gradient);
+    gradient = lk_graph_output(g, gradient);
+    check_ok(*state, lk_graph_plan(*state, g));
+    double *px = lk_graph_values(g, x), *pw = lk_graph_values(g, w);
+    draw(&(operand){2, {N, D}, NORMAL}, 8, px);
+    draw(&(operand){1, {D}, NORMAL}, 9, pw);
+    check_ok(*state, lk_graph_run(*state, g));
+    for (int i = 0; i < N * D; i++) {
+        const double *r = px + i / D * D;
+        double value = tanh(r[0] * pw[0] + r[1] * pw[1] + r[2] * pw[2]);
+        check_near(((const double *)lk_graph_values(g, gradient))[i], (1 - value * value) * px[i], 1e-14);
+    }
+    lk_graph_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values), cmocka_unit_test(gradients), cmocka_unit_test(forward_is_reverse), cmocka_unit_test(float_functions),
+        cmocka_unit_test(float_edges), cmocka_unit_test(log_sum_exp_edges), cmocka_unit_test(hessian), cmocka_unit_test(per_sample),
+    };
+    return cmocka_run_group_tests(tests, check_setup, check_teardown);
+}
