@@ -191,7 +191,9 @@ static lk_node leaf(lk_graph *g, lki_op_code op, int axes, const int64_t *shape,
     if (!shape_good(g, lki_ops[op]->name, axes, shape)) {
         return -1;
     }
-    memcpy(node.shape, shape, (size_t)axes * sizeof *shape);
+    for (int i = 0; i < axes; i++) {
+        node.shape[i] = shape[i];
+    }
     return lki_graph_node(g, &node);
 }
 

@@ -2,7 +2,6 @@
 #include "core/philox.h"
 #include "grad/graph.h"
 
-#include <string.h>
 
 lk_node lk_graph_random(lk_graph *g, lk_law law, int axes, const int64_t *shape, int64_t seed, int64_t stream)
 {
@@ -11,7 +10,9 @@ lk_node lk_graph_random(lk_graph *g, lk_law law, int axes, const int64_t *shape,
         return lki_graph_mistake(g, "random: law %d over %d axes; it is one of lk_law, over up to %d axes of a graph being built", (int)law,
                                  axes, LK_AXES_MAX);
     }
-    memcpy(node.shape, shape, (size_t)axes * sizeof *shape);
+    for (int i = 0; i < axes; i++) {
+        node.shape[i] = shape[i];
+    }
     return lki_graph_node(g, &node);
 }
 

@@ -33,7 +33,9 @@ static bool shape_node(lk_graph *g, const char *operation, int axes, const int64
         lki_graph_mistake(g, "%s: %d axes; there may be up to %d", operation, axes, LK_AXES_MAX);
         return false;
     }
-    memcpy(out->shape, shape, (size_t)axes * sizeof *shape);
+    for (int i = 0; i < axes; i++) {
+        out->shape[i] = shape[i];
+    }
     return true;
 }
 
