@@ -79,6 +79,56 @@ LK_API LK_NODISCARD lk_status lk_detector_rows(lk_context *context, lk_detector 
 LK_API LK_NODISCARD lk_status lk_false_discovery_threshold(lk_context *context, const double *p, int64_t count, double rate,
                                                            double *out);
 
+/** How a comparison is made. Set `size` to sizeof(lk_compare_options); zero elsewhere means the default. */
+typedef struct lk_compare_options {
+    size_t size;   /**< sizeof(lk_compare_options) */
+    int64_t draws; /**< of each model, for the Monte Carlo estimates; 0 = 100 000 */
+    int64_t seed;  /**< non-negative seed of the draws */
+} lk_compare_options;
+
+/** A divergence, in nats. */
+typedef struct lk_divergence {
+    double estimate; /**< by Monte Carlo: unbiased, so that it may fall below 0 by its error; inf where a draw of the one has density 0
+                        under the other */
+    double error;    /**< its standard error; NaN beside inf */
+    double lower;    /**< the divergence is at least this; NaN = not known */
+    double upper;    /**< and at most this; where both are equal it is exact */
+} lk_divergence;
+
+/** How far apart two models are. Set `size` to sizeof(lk_comparison) before the call. What is closed form needs models that are mixtures
+ * of normal distributions in the units of the data, of at most 512 components together. */
+typedef struct lk_comparison {
+    size_t size;               /**< sizeof(lk_comparison) */
+    int64_t draws;             /**< of each model */
+    lk_divergence kl;          /**< Kullback-Leibler, from the first model to the second: mean of log a(x) - log b(x) over x of the first */
+    lk_divergence kl_reverse;  /**< from the second to the first */
+    lk_divergence js;          /**< Jensen-Shannon: the mean of the divergences of both from their half-and-half mixture; at most log 2 */
+    double l2;                 /**< root of the integral of (a(x) - b(x))^2; NaN = not known */
+    double l2_relative;        /**< l2 over the root of the integrals of a(x)^2 and b(x)^2: within [0, 1], without units */
+    double wasserstein;        /**< 2-Wasserstein distance over couplings that are mixtures of normal distributions (Delon and Desolneux
+                                  2020), in the units of the data: at least the 2-Wasserstein distance, and that distance for two normal
+                                  distributions; NaN = not known */
+    int64_t components_a;      /**< of the first model; 0 where the closed forms are not known */
+    int64_t components_b;      /**< of the second */
+    double *plan;              /**< components_a x components_b: mass that the optimal coupling moves; NULL = not known */
+    double *distances;         /**< components_a x components_b: 2-Wasserstein distances of the components; NULL = not known */
+    const char *unavailable;   /**< why the closed forms are not known, static text; NULL where they are */
+} lk_comparison;
+
+/** Compares two models over the same features, which may stand in another order. Divergences come by Monte Carlo, with closed bounds for
+ * mixtures of normal distributions: from below by Jensen's inequality and variational entropies (Durrieu, Thiran and Kelly 2012) and
+ * Chernoff coefficients, from above by those (Kolchinsky and Tracey 2017) and by joint variational weights (Hershey and Olsen 2007).
+ * @param context a context.
+ * @param a a model.
+ * @param b a model of any method.
+ * @param options NULL for all defaults.
+ * @param out receives the result; its arrays are given back by lk_free() each.
+ * Errors: LK_ERROR_ARGUMENT, LK_ERROR_DATA (a feature that only one of them has), LK_ERROR_UNSUPPORTED (no sampler or no density),
+ * LK_ERROR_NUMERIC, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: draws and log densities of both models; five factorizations (d^3) a pair of components. */
+LK_API LK_NODISCARD lk_status lk_model_compare(lk_context *context, const lk_model *a, const lk_model *b,
+                                               const lk_compare_options *options, lk_comparison *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -307,6 +307,21 @@ static int64_t gmm_noise_group(const void *state)
     return m->noise ? m->K : -1;
 }
 
+/* Noise is uniform. */
+static int64_t gmm_normals(const void *state)
+{
+    const lki_mixture *m = ((const lki_gmm *)state)->mixture;
+    return m->noise ? 0 : m->K;
+}
+
+static void gmm_normal(const void *state, int64_t k, double *weight, double *mean, double *covariance)
+{
+    const lki_mixture *m = ((const lki_gmm *)state)->mixture;
+    *weight = m->weights[k];
+    memcpy(mean, m->means + k * m->d, (size_t)m->d * sizeof *mean);
+    lki_mixture_covariance(m, k, covariance);
+}
+
 /* ---- info ---- */
 
 static json_t *reals(const double *values, int64_t count)
@@ -461,6 +476,8 @@ const lki_operations lki_gmm_operations = {
     .quantity = lki_gmm_quantity,
     .information = lki_gmm_information,
     .export = &lki_gmm_export,
+    .normals = gmm_normals,
+    .normal = gmm_normal,
     .info = gmm_info,
     .save = lki_gmm_save,
     .load = lki_gmm_load,

@@ -233,10 +233,7 @@ static lk_status levels_block(lk_context *ctx, void *state, int thread, int64_t 
     (void)thread;
     rows = rows < LKI_BLOCK_ROWS ? rows : LKI_BLOCK_ROWS;
     LKI_TRY(lki_allocate(ctx, lki_product((size_t)rows, (size_t)model->d), sizeof *x, &x));
-    lk_status status = model->operations.sample(ctx, model->state, COVERAGE_SEED, first, rows, x);
-    if (status == LK_OK && model->transform != NULL) {
-        lki_transform_invert(model->transform, x, rows, x);
-    }
+    lk_status status = lki_model_draw_block(ctx, model, COVERAGE_SEED, first, rows, x);
     if (status == LK_OK) {
         status = lki_question_block(ctx, &l->e->density, &scratch, x, rows, l->density + first);
     }

@@ -113,6 +113,10 @@ typedef struct lki_operations {
     /* Their standard errors by the second derivatives of the rows' log-likelihood. LK_ERROR_NUMERIC where those give none. */
     lk_status (*information)(lk_context *ctx, const void *state, const lki_dataset *data, lki_information *out);
     const struct lki_export_operations *export;
+    /* The state as a mixture of normal distributions: of how many (0 = it is none), and component k. mean: d, covariance: d x d. Both or
+     * none. */
+    int64_t (*normals)(const void *state);
+    void (*normal)(const void *state, int64_t k, double *weight, double *mean, double *covariance);
     /* Adds the family's entries (components, ...) to the info object. */
     lk_status (*info)(lk_context *ctx, const void *state, json_t *info);
     /* Up to LKI_TENSORS_MAX tensors that hold the state whole; values borrowed from the state. */

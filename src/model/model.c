@@ -470,6 +470,15 @@ lk_status lki_model_draw(lk_context *ctx, const lk_model *model, uint64_t seed, 
     return lki_parallel(ctx, (rows + LKI_BLOCK_ROWS - 1) / LKI_BLOCK_ROWS, draw_block, &a);
 }
 
+lk_status lki_model_draw_block(lk_context *ctx, const lk_model *model, uint64_t seed, int64_t first_row, int64_t rows, double *out)
+{
+    LKI_TRY(model->operations.sample(ctx, model->state, seed, first_row, rows, out));
+    if (model->transform != NULL) {
+        lki_transform_invert(model->transform, out, rows, out);
+    }
+    return LK_OK;
+}
+
 lk_status lk_model_sample(lk_context *ctx, const lk_model *model, int64_t seed, int64_t first_row, int64_t rows, double *out)
 {
     lki_begin(ctx);

@@ -92,6 +92,10 @@ lk_status lki_model_part(lk_context *ctx, const lk_model *model, const int64_t *
 lk_status lki_model_draw(lk_context *ctx, const lk_model *model, uint64_t seed, int64_t first_row, int64_t rows,
                          double *out) LK_NODISCARD;
 
+/* Draws in data units on the calling thread: at most LKI_BLOCK_ROWS of them. */
+lk_status lki_model_draw_block(lk_context *ctx, const lk_model *model, uint64_t seed, int64_t first_row, int64_t rows,
+                               double *out) LK_NODISCARD;
+
 /* derive.c: operations from other operations, in transformed units, for at most LKI_BLOCK_ROWS finite rows. */
 enum { LKI_DERIVED_DRAWS = 10000 };
 lk_status lki_derive_prepare(lk_context *ctx, lki_question *q) LK_NODISCARD;

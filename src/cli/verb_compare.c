@@ -1,0 +1,224 @@
+/* likely compare: how far apart two models are. */
+#include "cli/cli.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const lk_parameter options[] = {
+    {"draws", LK_PARAMETER_INTEGER, "100000", 2, 1000000000, NULL, NULL, "draws of each model, for the Monte Carlo estimates"},
+};
+
+static const cli_example examples[] = {
+    {"likely compare spring.lk autumn.lk", "divergences with bounds, distances, and which components belong together"},
+    {"likely compare a.lk b.lk --draws 1000000 --json", "a tenth of the variance, for machines"},
+    {NULL, NULL},
+};
+
+/* Matched pairs of components that carry less are not shown to people. */
+#define SHOWN_MASS 0.0005
+enum { SHOWN_PAIRS = 40 };
+
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *divergence_json(const lk_divergence *d)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "estimate", number(d->estimate));
+    json_object_set_new(object, "standard_error", number(d->error));
+    json_object_set_new(object, "lower", number(d->lower));
+    json_object_set_new(object, "upper", number(d->upper));
+    return object;
+}
+
+static json_t *plan_json(const lk_comparison *c)
+{
+    json_t *plan = json_array();
+    for (int64_t e = 0; e < c->components_a * c->components_b; e++) {
+        if (c->plan[e] > 0) {
+            json_t *pair = json_object();
+            json_object_set_new(pair, "a", json_integer((json_int_t)(e / c->components_b)));
+            json_object_set_new(pair, "b", json_integer((json_int_t)(e % c->components_b)));
+            json_object_set_new(pair, "mass", number(c->plan[e]));
+            json_object_set_new(pair, "distance", number(c->distances[e]));
+            json_array_append_new(plan, pair);
+        }
+    }
+    return plan;
+}
+
+static void print_json(const cli_command *command, FILE *out, const lk_model *a, const lk_comparison *c)
+{
+    json_t *answer = json_object(), *features = json_array();
+    for (int64_t j = 0; j < lk_model_dimension(a); j++) {
+        json_array_append_new(features, json_string(lk_model_feature(a, j)));
+    }
+    json_object_set_new(answer, "a", json_string(command->operands[0]));
+    json_object_set_new(answer, "b", json_string(command->operands[1]));
+    json_object_set_new(answer, "features", features);
+    json_object_set_new(answer, "draws", json_integer((json_int_t)c->draws));
+    json_object_set_new(answer, "kl", divergence_json(&c->kl));
+    json_object_set_new(answer, "kl_reverse", divergence_json(&c->kl_reverse));
+    json_object_set_new(answer, "jensen_shannon", divergence_json(&c->js));
+    json_object_set_new(answer, "l2", number(c->l2));
+    json_object_set_new(answer, "l2_relative", number(c->l2_relative));
+    json_object_set_new(answer, "wasserstein", number(c->wasserstein));
+    json_object_set_new(answer, "plan", c->plan == NULL ? json_null() : plan_json(c));
+    json_object_set_new(answer, "unavailable", c->unavailable == NULL ? json_null() : json_string(c->unavailable));
+    json_dumpf(answer, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    fputc('\n', out);
+    json_decref(answer);
+}
+
+static void add_divergence(cli_grid *grid, const char *name, const lk_divergence *d, bool bounded)
+{
+    cli_grid_add(grid, "%s", name);
+    cli_grid_number(grid, d->estimate);
+    cli_grid_number(grid, d->error);
+    if (bounded && d->lower == d->upper) {
+        cli_grid_number(grid, d->lower);
+        cli_grid_add(grid, "(exact)");
+    } else if (bounded) {
+        cli_grid_number(grid, d->lower);
+        cli_grid_number(grid, d->upper);
+    }
+}
+
+static void print_divergences(FILE *out, const lk_comparison *c)
+{
+    bool bounded = c->unavailable == NULL;
+    cli_grid *grid = cli_grid_new(bounded ? 5 : 3);
+    cli_grid_add(grid, "divergence, nats");
+    cli_grid_add(grid, "estimate");
+    cli_grid_add(grid, "standard error");
+    if (bounded) {
+        cli_grid_add(grid, "at least");
+        cli_grid_add(grid, "at most");
+    }
+    add_divergence(grid, "KL(A || B), Kullback-Leibler", &c->kl, bounded);
+    add_divergence(grid, "KL(B || A)", &c->kl_reverse, bounded);
+    add_divergence(grid, "Jensen-Shannon (at most .6931)", &c->js, bounded);
+    cli_grid_print(grid, out, "", bounded ? "lrrrr" : "lrr");
+}
+
+/* Which components belong together, heaviest first within A's order. */
+static void print_plan(FILE *out, const lk_comparison *c)
+{
+    int64_t shown = 0, left = 0;
+    cli_grid *grid = cli_grid_new(4);
+    cli_grid_add(grid, "component of A");
+    cli_grid_add(grid, "of B");
+    cli_grid_add(grid, "mass");
+    cli_grid_add(grid, "distance");
+    for (int64_t e = 0; e < c->components_a * c->components_b; e++) {
+        if (c->plan[e] < SHOWN_MASS || shown == SHOWN_PAIRS) {
+            left += c->plan[e] > 0 ? 1 : 0;
+            continue;
+        }
+        shown++;
+        cli_grid_add(grid, "%lld", (long long)(e / c->components_b));
+        cli_grid_add(grid, "%lld", (long long)(e % c->components_b));
+        cli_grid_add(grid, "%.4f", c->plan[e]);
+        cli_grid_number(grid, c->distances[e]);
+    }
+    fputs("\nwhat the optimal coupling moves where\n", out);
+    cli_grid_print(grid, out, "  ", "rrrr");
+    if (left > 0) {
+        fprintf(out, "  and %lld lighter or later pairs: --json shows all\n", (long long)left);
+    }
+}
+
+static void print_table(const cli_command *command, FILE *out, const lk_comparison *c)
+{
+    char buffer[48];
+    fputs("A  ", out);
+    cli_print_clean(out, command->operands[0]);
+    fputs("\nB  ", out);
+    cli_print_clean(out, command->operands[1]);
+    fprintf(out, "\n\n");
+    print_divergences(out, c);
+    if (c->unavailable != NULL) {
+        fprintf(out, "\nno bounds and distances: %s\n", c->unavailable);
+        return;
+    }
+    fprintf(out, "\nL2 distance           %s", cli_number(c->l2, buffer, sizeof buffer));
+    fprintf(out, "   (%s of the most there can be)\n", cli_number(c->l2_relative, buffer, sizeof buffer));
+    fprintf(out, "Wasserstein distance  %s   (%s)\n", cli_number(c->wasserstein, buffer, sizeof buffer),
+            c->components_a == 1 && c->components_b == 1 ? "exact" : "over couplings of components");
+    if (c->components_a > 1 || c->components_b > 1) {
+        print_plan(out, c);
+    }
+}
+
+static int print(cli_command *command, const lk_model *a, const lk_comparison *c)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL) {
+        return cli_fail(command, LK_ERROR_MEMORY);
+    }
+    if (cli_flag(command, "json")) {
+        print_json(command, out, a, c);
+    } else {
+        print_table(command, out, c);
+    }
+    int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
+    free(text);
+    return code;
+}
+
+/* A file that is no model: most often a table. */
+static int load(cli_command *command, const char *path, lk_model **out)
+{
+    lk_status status = lk_model_load(command->context, path, out);
+    if (status == LK_ERROR_FORMAT) {
+        return cli_error("%s; compare takes two model files: 'likely fit' makes one of a table", lk_error_message(command->context));
+    }
+    return status == LK_OK ? CLI_DONE : cli_fail(command, status);
+}
+
+static int run(cli_command *command)
+{
+    lk_model *a = NULL, *b = NULL;
+    lk_comparison comparison = {.size = sizeof comparison};
+    lk_compare_options compare = {.size = sizeof compare, .draws = cli_integer(command, "draws"), .seed = cli_integer(command, "seed")};
+    if (strcmp(command->operands[0], "-") == 0 && strcmp(command->operands[1], "-") == 0) {
+        return cli_usage_error(command, "only one of the two models can be standard input");
+    }
+    int code = load(command, command->operands[0], &a);
+    code = code == CLI_DONE ? load(command, command->operands[1], &b) : code;
+    if (code == CLI_DONE) {
+        lk_status status = lk_model_compare(command->context, a, b, &compare, &comparison);
+        code = status == LK_OK ? print(command, a, &comparison) : cli_fail(command, status);
+    }
+    lk_free(command->context, comparison.plan);
+    lk_free(command->context, comparison.distances);
+    lk_model_free(a);
+    lk_model_free(b);
+    return code;
+}
+
+extern const cli_verb cli_verb_compare;
+const cli_verb cli_verb_compare = {
+    .name = "compare",
+    .summary = "how far apart two models are",
+    .operands = "A B",
+    .description =
+        "Compares two models over the same features, found by name in any order: Kullback-Leibler divergences KL(A || B), the mean of log a(x) - "
+        "log b(x) over x of A, and KL(B || A), and Jensen-Shannon divergence, each in nats by Monte Carlo with its standard error. For mixtures of normal distributions also "
+        "bounds that hold for certain, the L2 distance, and the 2-Wasserstein distance over couplings of components with what it moves "
+        "where (in the units of the data: with unlike units, standardize them first).\n\n"
+        "Models of any method can be compared; where a closed form does not exist, it is said why.",
+    .operands_min = 2,
+    .operands_max = 2,
+    .groups = CLI_OUTPUT | CLI_JSON,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .examples = examples,
+    .run = run,
+};
