@@ -33,17 +33,20 @@ typedef struct lk_fit_options {
     int64_t seed;               /**< non-negative seed of every random choice; the default 0 is as good as any */
     double calibrate;           /**< share of rows, within (0, 1), that the model is not fitted to and whose log densities it keeps,
                                    for lk_detector_new(); 0 = none. Not together with holdout, folds or a weight column */
+    const char *priors;         /**< with a label, the probabilities of the classes: "data" (or NULL: shares of the weights), "equal",
+                                   or a list of numbers in the order of the classes or of NAME=number, which sum to 1 */
 } lk_fit_options;
 
-/** Fits a distribution to the rows of a table. A fit that did not converge or is degenerate still gives a model; ask
- * lk_model_trusted().
+/** Fits a distribution to the rows of a table. With a label in the roles it is p(row, class) = p(class) p(row | class), each class
+ * fitted to its own rows: see lk_model_classes(). Rows without a label are left out, with a remark. A fit that did not converge
+ * or is degenerate still gives a model; ask lk_model_trusted().
  * @param context a context.
  * @param method a method's name ("gmm"); NULL = the first of the registry.
  * @param table the rows; on disk or in memory, the result is the same bits, on any number of threads.
  * @param options NULL for all defaults.
  * @param out receives the model; free it by lk_model_free().
- * Errors: LK_ERROR_ARGUMENT (a setting that is not known or out of range), LK_ERROR_DATA (naming row and column),
- * LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.
+ * Errors: LK_ERROR_ARGUMENT (a setting that is not known or out of range), LK_ERROR_DATA (naming row and column, and the class
+ * whose rows are too few), LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.
  * Cost: the method's; some passes over the table in blocks. */
 LK_API LK_NODISCARD lk_status lk_model_fit(lk_context *context, const char *method, const lk_table *table,
                                            const lk_fit_options *options, lk_model **out);
@@ -122,6 +125,13 @@ LK_API int64_t lk_model_groups(const lk_model *model);
  * @return 0-based group, below lk_model_groups(); -1 if there is none. */
 LK_API int64_t lk_model_noise_group(const lk_model *model);
 
+/** The classes of a model that was fitted with a label. Its groups are then the classes, in this order, and
+ * lk_model_responsibilities() gives their posterior probabilities; densities are those of the rows without their class.
+ * @param model a model.
+ * @return borrowed table without rows, whose one column is named as the label and is a category with the classes as levels; NULL if
+ * the model has no classes. */
+LK_API const lk_table *lk_model_classes(const lk_model *model);
+
 /** The name of a feature.
  * @param model a model.
  * @param feature 0-based, below d.
@@ -175,6 +185,18 @@ LK_API LK_NODISCARD lk_status lk_model_score(lk_context *context, const lk_model
  * Cost: gmm: rows x d^2 / 2 multiply-adds. */
 LK_API LK_NODISCARD lk_status lk_model_sample(lk_context *context, const lk_model *model, int64_t seed,
                                               int64_t first_row, int64_t rows, double *out);
+
+/** The classes of the rows that lk_model_sample() draws.
+ * @param context a context.
+ * @param model a model with classes.
+ * @param seed as there.
+ * @param first_row as there.
+ * @param rows as there.
+ * @param out receives rows numbers of classes, from 0.
+ * Errors: LK_ERROR_UNSUPPORTED (a model without classes), LK_ERROR_ARGUMENT, LK_ERROR_MEMORY.
+ * Cost: linear in rows. */
+LK_API LK_NODISCARD lk_status lk_model_sample_classes(lk_context *context, const lk_model *model, int64_t seed,
+                                                      int64_t first_row, int64_t rows, int64_t *out);
 
 /** Posterior probabilities of the groups given each row.
  * @param context a context.
@@ -280,15 +302,20 @@ typedef struct lk_evaluation {
                                  up to 2^21 values, above to within 2^-16, or 2 d / 2^22 for d > 64 */
     double *pit_mean;         /**< d values: mean of u_j, 1/2 where calibrated */
     double *pit_sd;           /**< d values: standard deviation of u_j, .2887 where calibrated */
+    double labelled;          /**< with classes: sum of weights of the rows that have a label; 0 = none, or no such column */
+    double accuracy;          /**< share of these whose most probable class is theirs; here and below NaN = none */
+    double log_loss;          /**< their mean of -log p(class | row), nats; probabilities below 1e-300 count as 1e-300 */
+    double brier;             /**< their mean of sum_c (p(c | row) - [c is the class])^2 / 2, within [0, 1] */
 } lk_evaluation;
 
 /** Evaluates a model on the rows of a table.
  * @param context a context.
  * @param model a model.
- * @param table rows with the model's features, none missing.
+ * @param table rows with the model's features, none missing; of a model with classes also the label, if that column is there.
  * @param weight name of a weight column; NULL = none.
  * @param out receives the result; its arrays are given back by lk_free() each.
- * Errors: LK_ERROR_DATA, LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.
+ * Errors: LK_ERROR_DATA (also for a label that is none of the model's classes, with its row), LK_ERROR_MEMORY, LK_ERROR_IO,
+ * LK_ERROR_CANCELLED.
  * Cost: one pass of the log density, and of the distribution functions where there are some; 10 000 draws. */
 LK_API LK_NODISCARD lk_status lk_model_evaluate(lk_context *context, const lk_model *model, const lk_table *table,
                                                 const char *weight, lk_evaluation *out);

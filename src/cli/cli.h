@@ -148,6 +148,9 @@ typedef struct cli_features {
     int64_t count;
 } cli_features;
 int cli_features_parse(const cli_command *command, const lk_model *model, const char *option, bool values, cli_features *out);
+/* The same of a text that is part of the option's. */
+int cli_features_parse_list(const cli_command *command, const lk_model *model, const char *option, const char *text, bool values,
+                            cli_features *out);
 void cli_features_free(cli_features *features);
 /* --sigma: one number for every feature, or NAME=VALUE, ...; d values, the caller's. *out = NULL where it is not given. */
 #define CLI_SIGMA_HELP "for all features, or for each its own, as in x=.5,y=2 (others: 0); in the units of the data, or of the transformed " \

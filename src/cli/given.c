@@ -94,8 +94,14 @@ static int add(const cli_command *command, const lk_model *model, const char *op
 
 int cli_features_parse(const cli_command *command, const lk_model *model, const char *option, bool values, cli_features *out)
 {
+    return cli_features_parse_list(command, model, option, cli_text(command, option), values, out);
+}
+
+int cli_features_parse_list(const cli_command *command, const lk_model *model, const char *option, const char *text, bool values,
+                            cli_features *out)
+{
     size_t d = (size_t)lk_model_dimension(model);
-    char *list = strdup(cli_text(command, option)), *at = list;
+    char *list = strdup(text), *at = list;
     *out = (cli_features){.positions = calloc(d, sizeof *out->positions)};
     out->values = values ? calloc(d, sizeof *out->values) : NULL;
     int code = CLI_DONE;

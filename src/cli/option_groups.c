@@ -46,7 +46,7 @@ static const lk_parameter features_options[] = {
                                       "column without another role if not given"),
 };
 static const lk_parameter label_options[] = {
-    TEXT("label", NULL, "COLUMN", "a known class: never a feature"),
+    TEXT("label", NULL, "COLUMN", "the column of a known class, never a feature: the model then has a distribution for each class"),
 };
 static const lk_parameter weight_options[] = {
     TEXT("weight", NULL, "COLUMN", "weights of the rows: 2 counts a row twice, 0 leaves it out"),

@@ -108,6 +108,16 @@ static void add_transform(cli_grid *grid, const json_t *info)
     }
 }
 
+/* Accuracy, log loss and Brier score of classes. */
+static void add_quality(cli_grid *grid, const char *label, const json_t *quality)
+{
+    if (json_is_object(quality)) {
+        line(grid, label, number_of(quality, "accuracy"), "");
+        line(grid, "  log loss", number_of(quality, "log_loss"), " nats");
+        line(grid, "  Brier score", number_of(quality, "brier"), "");
+    }
+}
+
 /* The scalars, in one grid of label and value. */
 static void print_scalars(FILE *out, const json_t *info)
 {
@@ -139,7 +149,9 @@ static void print_scalars(FILE *out, const json_t *info)
         line(grid, "held-out rows", number_of(heldout, "rows"), "");
         line(grid, "held-out log density", number_of(heldout, "mean_log_density"), " nats a row");
         line(grid, "  standard error", number_of(heldout, "standard_error"), "");
+        add_quality(grid, "held-out accuracy", json_object_get(heldout, "classes"));
     }
+    add_quality(grid, "training accuracy", json_object_get(info, "training"));
     const json_t *converged = json_object_get(info, "converged");
     double iterations = number_of(info, "iterations");
     if (json_is_boolean(converged)) {
@@ -249,6 +261,49 @@ static void print_components(FILE *out, const json_t *info, bool details)
     }
 }
 
+/* A class a line: its probability, rows, likelihood, and the components that it has. */
+static void print_classes(FILE *out, const json_t *info, bool details)
+{
+    static const char *const heads[] = {"class", "prior", "rows", "log-likelihood", "bic", "components", "covariance"};
+    const json_t *classes = json_object_get(info, "classes");
+    size_t count = json_array_size(classes), rows = count < SHOWN_COMPONENTS ? count : SHOWN_COMPONENTS;
+    if (count == 0) {
+        return;
+    }
+    bool mixture = json_object_get(json_array_get(classes, 0), "components") != NULL;
+    int width = mixture ? 7 : 5;
+    cli_grid *grid = cli_grid_new(width);
+    for (int j = 0; j < width; j++) {
+        cli_grid_add(grid, "%s", heads[j]);
+    }
+    for (size_t k = 0; k < rows; k++) {
+        const json_t *class = json_array_get(classes, k);
+        const char *name = text_of(class, "class"), *covariance = text_of(class, "covariance");
+        cli_grid_add(grid, "%s", name == NULL ? "?" : name);
+        cli_grid_add(grid, "%.4f", number_of(class, "prior"));
+        cli_grid_number(grid, number_of(class, "n"));
+        cli_grid_number(grid, number_of(class, "log_likelihood"));
+        cli_grid_number(grid, number_of(class, "bic"));
+        if (mixture) {
+            cli_grid_add(grid, "%zu", json_array_size(json_object_get(class, "components")));
+            cli_grid_add(grid, "%s", covariance == NULL ? "" : covariance);
+        }
+    }
+    fprintf(out, "\nclasses of %s\n", text_of(json_object_get(info, "label"), "name"));
+    cli_grid_print(grid, out, "  ", "lrrrrrl");
+    if (rows < count) {
+        fprintf(out, "  and %zu more: --json shows all\n", count - rows);
+    }
+    for (size_t k = 0; details && k < rows; k++) {
+        json_t *part = json_copy(json_array_get(classes, k)); /* one class's components under the columns of all */
+        json_object_set(part, "columns", json_object_get(info, "columns"));
+        json_object_set(part, "transform", json_object_get(info, "transform"));
+        fprintf(out, "\nclass %s", text_of(part, "class"));
+        print_components(out, part, details);
+        json_decref(part);
+    }
+}
+
 static void print_parameters(FILE *out, const json_t *info)
 {
     const json_t *parameters = json_object_get(info, "parameters");
@@ -288,6 +343,7 @@ void cli_print_summary(FILE *out, const json_t *info, bool details)
     }
     print_scalars(out, info);
     print_components(out, info, details);
+    print_classes(out, info, details);
     if (details) {
         print_parameters(out, info);
         print_remarks(out, info);

@@ -26,6 +26,15 @@ static void print_json(FILE *out, const lk_model *model, const lk_evaluation *e)
     json_object_set_new(answer, "mean_log_density_per_dim", number(e->mean_log_density / (double)d));
     json_object_set_new(answer, "coverage_50", number(e->coverage_50));
     json_object_set_new(answer, "coverage_90", number(e->coverage_90));
+    if (lk_model_classes(model) != NULL) {
+        json_t *classes = json_object();
+        json_object_set_new(classes, "label", json_string(lk_table_name(lk_model_classes(model), 0)));
+        json_object_set_new(classes, "rows", number(e->labelled));
+        json_object_set_new(classes, "accuracy", number(e->accuracy));
+        json_object_set_new(classes, "log_loss", number(e->log_loss));
+        json_object_set_new(classes, "brier", number(e->brier));
+        json_object_set_new(answer, "classes", classes);
+    }
     for (int64_t j = 0; j < d; j++) {
         json_t *feature = json_object();
         json_object_set_new(feature, "name", json_string(lk_model_feature(model, j)));
@@ -56,6 +65,14 @@ static void print_table(FILE *out, const lk_model *model, const lk_evaluation *e
     if (!isnan(e->coverage_50)) {
         fprintf(out, "inside the 50%% region   %.1f%% of rows\n", 100 * e->coverage_50);
         fprintf(out, "inside the 90%% region   %.1f%% of rows\n", 100 * e->coverage_90);
+    }
+    if (e->labelled > 0) {
+        fprintf(out, "labelled rows           %s\n", cli_count(e->labelled, a, sizeof a));
+        fprintf(out, "accuracy                %.4f: the share whose most probable class is theirs\n", e->accuracy);
+        fprintf(out, "log loss                %s nats a row\n", cli_number(e->log_loss, a, sizeof a));
+        fprintf(out, "Brier score             %s\n", cli_number(e->brier, a, sizeof a));
+    } else if (lk_model_classes(model) != NULL) {
+        fprintf(out, "labelled rows           none: the data have no labels in a column %s\n", lk_table_name(lk_model_classes(model), 0));
     }
     if (e->pit_ks == NULL) {
         return;
@@ -126,7 +143,10 @@ const cli_verb cli_verb_evaluate = {
     .operands = "MODEL DATA",
     .description = "Prints the mean log density of the rows in nats with its standard error, the share of rows inside "
                    "the model's own 50% and 90% highest-density regions, and for each feature how far u = P(X <= x) is "
-                   "from uniform (PIT: probability integral transform).",
+                   "from uniform (PIT: probability integral transform).\n\n"
+                   "A model with classes is also asked for the classes of the rows, where DATA have its label: accuracy, log loss (mean "
+                   "of -log p(class given row), a probability below 1e-300 counting as that) and Brier score (mean of half the squared "
+                   "distance of the probabilities from 0 and 1, from 0 to 1). Rows without a label do not enter these.",
     .operands_min = 2,
     .operands_max = 2,
     .groups = CLI_OUTPUT | CLI_JSON | CLI_READING | CLI_WEIGHT,

@@ -18,13 +18,17 @@ static const lk_parameter options[] = {
     {"calibrate", LK_PARAMETER_REAL, NULL, 0, 1, NULL, "SHARE",
      "share of the rows that the model is not fitted to, and whose log densities it keeps for 'likely detect'; above 0 and below 1"},
     {"start", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE", "begin from this model of the same method and features"},
+    {"priors", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "LIST",
+     "with --label, the probabilities of the classes: data (their shares of the weights), equal, or numbers in the order of the "
+     "classes, or as in setosa=.2,versicolor=.3,virginica=.5; data if not given"},
     {"params", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE",
      "build the model from parameters in JSON instead of DATA; - is standard input"},
 };
 
 static const cli_example examples[] = {
     {"likely fit faithful.csv", "1 to 9 components, the best by bic; writes faithful.lk"},
-    {"likely fit iris.csv --label Species --components 3 -o iris3.lk", "three components, one column left out"},
+    {"likely fit iris.csv --components 3 -o iris3.lk", "three components; the column of names is left out"},
+    {"likely fit iris.csv --label Species -o species.lk", "a mixture for each species, to tell them apart by 'likely predict'"},
     {"likely fit prices.tsv --transform log:price,standardize --holdout 0.2", "in logarithms, with an honest check"},
     {"likely fit more.csv --start iris3.lk -o iris3b.lk", "go on from a model"},
     {"likely fit --params mixture.json -o known.lk", "a mixture whose parameters are known"},
@@ -159,6 +163,7 @@ static int learn(cli_command *command, const lk_setting *settings, lk_model **mo
         fit.folds = cli_integer(command, "folds");
         fit.calibrate = cli_real(command, "calibrate");
         fit.seed = cli_integer(command, "seed");
+        fit.priors = cli_text(command, "priors");
         const char *method = start != NULL && !cli_given(command, "model") ? lk_model_method(start)->name
                                                                             : command->method->name;
         status = lk_model_fit(command->context, method, table, &fit, model);
@@ -175,7 +180,7 @@ static int check(const cli_command *command, const char *source)
     if (built && command->operand_count > 0) {
         return cli_usage_error(command, "--params takes the place of DATA: leave out '%s'", command->operands[0]);
     }
-    static const char *const of_data[] = {"start", "transform", "holdout", "folds", "calibrate"};
+    static const char *const of_data[] = {"start", "transform", "holdout", "folds", "calibrate", "priors", "label"};
     for (size_t i = 0; built && i < sizeof of_data / sizeof of_data[0]; i++) {
         if (cli_given(command, of_data[i])) {
             return cli_usage_error(command, "--params and --%s contradict each other: nothing is fitted", of_data[i]);
@@ -240,6 +245,10 @@ const cli_verb cli_verb_fit = {
         "Fits the distribution of the rows of DATA and writes it to a model file: DATA's name, without folder and "
         "extension, with .lk, in the current directory; or --output. A file of that name is replaced. A summary goes to "
         "standard output.\n\n"
+        "With --label the model is p(row, class): the method is fitted to the rows of each class by themselves, and so are "
+        "--components, --covariance and the criterion. The classes have the shares of their rows as probabilities, or those of "
+        "--priors. Rows without a label are left out. 'likely predict' then gives the class of new rows; every other verb is "
+        "about rows without their class.\n\n"
         "Without roles, every numeric column is a feature, and those left out are named. The same data, options and "
         "seed give the same bytes, on any number of threads and in any memory.\n\n"
         "A fit that did not converge or is degenerate is written all the same; the reason is told and the exit code "

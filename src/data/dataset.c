@@ -93,6 +93,17 @@ static lk_status finish_weights(lk_context *ctx, const lki_dataset *data, const 
     return LK_OK;
 }
 
+/* A row without a label takes no part. `labels` is scratch of the block's rows. */
+static lk_status drop_unlabelled(lk_context *ctx, const lki_dataset *data, const lki_block *block, double *labels, double *w)
+{
+    int64_t column = data->labelled - 1;
+    LKI_TRY(lk_table_gather(ctx, data->table, block->first_row, block->rows, &column, 1, labels));
+    for (int64_t i = 0; i < block->rows; i++) {
+        w[i] = isnan(labels[i]) ? 0.0 : w[i];
+    }
+    return LK_OK;
+}
+
 static lk_status transform_rows(lk_context *ctx, const lki_dataset *data, const lki_block *block, const double *from,
                                 double *to)
 {
@@ -117,11 +128,11 @@ lk_status lki_dataset_block(lk_context *ctx, const lki_dataset *data, int64_t b,
     block->first_row = b * LKI_BLOCK_ROWS;
     block->rows = data->rows - block->first_row < LKI_BLOCK_ROWS ? data->rows - block->first_row : LKI_BLOCK_ROWS;
     LKI_TRY(
-        lki_grow(ctx, &block->buffer, &block->capacity, lki_product(LKI_BLOCK_ROWS, (size_t)d + 2), sizeof(double)));
+        lki_grow(ctx, &block->buffer, &block->capacity, lki_product(LKI_BLOCK_ROWS, (size_t)d + 3), sizeof(double)));
     double *x = block->buffer, *w = block->buffer + LKI_BLOCK_ROWS * (d + 1);
     const double *direct = direct_rows(data, block->first_row);
     block->x = direct != NULL && data->transform == NULL ? direct : x;
-    block->w = data->weight >= 0 || data->weights != NULL || data->mask.kind != 0 ? w : NULL;
+    block->w = data->weight >= 0 || data->weights != NULL || data->labelled > 0 || data->mask.kind != 0 ? w : NULL;
     if (direct == NULL) {
         LKI_TRY(gather(ctx, data, block, x, w));
     } else if (data->weight >= 0) {
@@ -129,6 +140,9 @@ lk_status lki_dataset_block(lk_context *ctx, const lki_dataset *data, int64_t b,
     }
     if (block->w != NULL) {
         LKI_TRY(finish_weights(ctx, data, block, w));
+    }
+    if (data->labelled > 0) {
+        LKI_TRY(drop_unlabelled(ctx, data, block, w + LKI_BLOCK_ROWS, w));
     }
     if (data->transform != NULL) {
         LKI_TRY(transform_rows(ctx, data, block, direct != NULL ? direct : x, x));

@@ -25,6 +25,7 @@ typedef struct lki_dataset {
     int64_t d;
     int64_t weight;                        /* position of the weight column, -1 = none */
     const double *weights;                 /* of every row, instead of a column (weight = -1); borrowed, NULL = none */
+    int64_t labelled;                      /* 1 + position of a column: a row without a value there takes no part; 0 = none */
     const struct lki_transform *transform; /* borrowed, NULL = none */
     lki_mask mask;
     int64_t rows;

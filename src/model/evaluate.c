@@ -1,6 +1,7 @@
 /* How well a model predicts rows: mean log density, coverage of its density regions, distance of its PIT from uniform. */
 #include "data/dataset.h"
 #include "math/blas.h"
+#include "model/class_quality.h"
 #include "model/pooled.h"
 #include "model/row_mean.h"
 #include "model/survey.h"
@@ -422,6 +423,31 @@ done:
     return status;
 }
 
+/* Where the table has the label of a model with classes: how well the model tells them. */
+static lk_status evaluate_classes(lk_context *ctx, const lk_model *model, const lki_dataset *dataset, lk_evaluation *out)
+{
+    lki_labels labels = {0};
+    lki_class_quality quality;
+    int64_t columns = lk_table_columns(dataset->table), column = 0;
+    const char *label = lk_table_name(model->classes, 0);
+    while (column < columns && strcmp(lk_table_name(dataset->table, column), label) != 0) {
+        column++;
+    }
+    if (column == columns) {
+        return LK_OK;
+    }
+    LKI_TRY(lki_labels_match(ctx, dataset->table, column, model->classes, &labels));
+    lk_status status = lki_class_quality_of(ctx, model, dataset, &labels, &quality);
+    lki_labels_free(ctx, &labels);
+    if (status == LK_OK && quality.rows > 0.0) {
+        out->labelled = quality.rows;
+        out->accuracy = quality.accuracy;
+        out->log_loss = quality.log_loss;
+        out->brier = quality.brier;
+    }
+    return status;
+}
+
 lk_status lk_model_evaluate(lk_context *ctx, const lk_model *model, const lk_table *table, const char *weight, lk_evaluation *out)
 {
     lki_begin(ctx);
@@ -429,6 +455,7 @@ lk_status lk_model_evaluate(lk_context *ctx, const lk_model *model, const lk_tab
     lki_dataset dataset = {.table = table, .d = model->d, .weight = -1, .rows = rows,
                            .blocks = (rows + LKI_BLOCK_ROWS - 1) / LKI_BLOCK_ROWS};
     evaluation e = {.model = model, .dataset = &dataset};
+    lk_evaluation classes = {.accuracy = (double)NAN, .log_loss = (double)NAN, .brier = (double)NAN};
     if (out->size < sizeof *out) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "lk_evaluation.size is %zu; set it to sizeof(lk_evaluation)", out->size);
     }
@@ -440,7 +467,14 @@ lk_status lk_model_evaluate(lk_context *ctx, const lk_model *model, const lk_tab
         LKI_GOTO(status, done, lk_table_find(ctx, table, weight, &dataset.weight));
     }
     dataset.features = features;
-    status = evaluate(ctx, &e, out);
+    if (model->classes != NULL) {
+        LKI_GOTO(status, done, evaluate_classes(ctx, model, &dataset, &classes));
+    }
+    LKI_GOTO(status, done, evaluate(ctx, &e, out));
+    out->labelled = classes.labelled;
+    out->accuracy = classes.accuracy;
+    out->log_loss = classes.log_loss;
+    out->brier = classes.brier;
 done:
     lki_question_close(ctx, &e.density);
     lki_question_close(ctx, &e.cdf);

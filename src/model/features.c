@@ -145,6 +145,10 @@ lk_status lki_model_part(lk_context *ctx, const lk_model *model, const int64_t *
     }
     LKI_GOTO(status, done, lki_model_new(ctx, model->method, count, names, &part));
     part->seed = model->seed;
+    if (model->classes != NULL) {
+        part->label = json_deep_copy(model->label);
+        LKI_GOTO(status, done, part->label != NULL ? lki_model_take_classes(ctx, part) : lki_json_memory(ctx));
+    }
     part->report.n = model->report.n;
     part->report.iterations = model->report.iterations;
     part->report.converged = model->report.converged;

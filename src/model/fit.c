@@ -2,7 +2,9 @@
 #include "data/roles.h"
 #include "math/blas.h"
 #include "data/json_text.h"
+#include "data/number.h"
 #include "model/pooled.h"
+#include "model/class_quality.h"
 #include "model/parameters.h"
 #include "model/row_mean.h"
 #include "model/survey.h"
@@ -19,6 +21,7 @@ typedef struct fitting {
     int64_t *features;
     int64_t d;
     int64_t label, weight; /* -1 = none */
+    lki_labels labels;     /* of the label column */
     const char **names;
     lki_values *values;
 } fitting;
@@ -50,6 +53,27 @@ static lk_status options_check(lk_context *ctx, const lk_fit_options *given, lk_
     if (options->seed < 0) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "seed is %lld; it must be at least 0", (long long)options->seed);
     }
+    if (options->priors != NULL && (options->roles == NULL || options->roles->label == NULL)) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "priors are probabilities of classes, and there are none: give a label");
+    }
+    return LK_OK;
+}
+
+/* A warm start has the same classes, in their order, or none. */
+static lk_status start_classes_check(lk_context *ctx, const fitting *f)
+{
+    const lk_table *classes = f->options.start->classes;
+    int64_t count = classes != NULL ? lk_table_levels(classes, 0) : 0;
+    if (count != f->labels.count) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "the model to start from has %lld classes, the data %lld: they must be the same",
+                        (long long)count, (long long)f->labels.count);
+    }
+    for (int64_t k = 0; k < count; k++) {
+        if (strcmp(lk_table_level(classes, 0, k), f->labels.names[k]) != 0) {
+            return lki_fail(ctx, LK_ERROR_ARGUMENT, "class %lld of the model to start from is %.100s, of the data %.100s: they must be the same",
+                            (long long)k + 1, lk_table_level(classes, 0, k), f->labels.names[k]);
+        }
+    }
     return LK_OK;
 }
 
@@ -72,7 +96,7 @@ static lk_status start_check(lk_context *ctx, const fitting *f)
                             j < f->d ? f->names[j] : "missing");
         }
     }
-    return LK_OK;
+    return start_classes_check(ctx, f);
 }
 
 /* A copy of the start's transform, which says in what units its state is. */
@@ -118,7 +142,7 @@ static lki_dataset dataset_of(const fitting *f, lki_mask mask)
 {
     int64_t rows = lk_table_rows(f->table);
     mask.seed = (uint64_t)f->options.seed;
-    return (lki_dataset){.table = f->table, .features = f->features, .d = f->d, .weight = f->weight, .mask = mask, .rows = rows,
+    return (lki_dataset){.table = f->table, .features = f->features, .d = f->d, .weight = f->weight, .labelled = f->label + 1, .mask = mask, .rows = rows,
                          .blocks = (rows + LKI_BLOCK_ROWS - 1) / LKI_BLOCK_ROWS};
 }
 
@@ -140,6 +164,40 @@ static lk_status transform_of(lk_context *ctx, const fitting *f, const lki_datas
     return LK_OK;
 }
 
+/* The label column's name and the classes: makes the model one that has them. */
+static lk_status keep_label(lk_context *ctx, const fitting *f, lk_model *model)
+{
+    json_t *levels = json_array();
+    lk_status status = levels != NULL ? LK_OK : lki_json_memory(ctx);
+    for (int64_t k = 0; k < f->labels.count && status == LK_OK; k++) {
+        status = lki_json_append(ctx, levels, json_string(f->labels.names[k]));
+    }
+    if (status == LK_OK && (model->label = json_object()) == NULL) {
+        status = lki_json_memory(ctx);
+    }
+    if (status == LK_OK) {
+        status = lki_json_set(ctx, model->label, "name", json_string(lk_table_name(f->table, f->label)));
+    }
+    if (status == LK_OK) {
+        status = lki_json_set(ctx, model->label, "levels", json_incref(levels));
+    }
+    json_decref(levels);
+    return status == LK_OK ? lki_model_take_classes(ctx, model) : status;
+}
+
+/* Fits p(x, class) into a model that has its names and transform. */
+static lk_status fit_classes(lk_context *ctx, const fitting *f, const lki_dataset *raw, lk_model *model)
+{
+    lki_classes *classes = NULL;
+    const lki_classes_task task = {.method = f->method, .data = raw, .transform = model->transform, .labels = &f->labels,
+                                   .priors = f->options.priors, .names = f->names, .values = f->values, .seed = (uint64_t)f->options.seed,
+                                   .start = f->options.start != NULL ? f->options.start->state : NULL};
+    LKI_TRY(keep_label(ctx, f, model));
+    LKI_TRY(lki_classes_fit(ctx, &task, &classes, &model->report));
+    model->state = classes;
+    return LK_OK;
+}
+
 /* Fits the method to the rows of `mask` into a model that has its names and nothing else. */
 static lk_status fit_rows(lk_context *ctx, const fitting *f, lki_mask mask, lk_model *model)
 {
@@ -148,6 +206,9 @@ static lk_status fit_rows(lk_context *ctx, const fitting *f, lki_mask mask, lk_m
     double log_jacobian = 0.0;
     model->seed = f->options.seed;
     LKI_TRY(transform_of(ctx, f, &raw, &model->transform));
+    if (f->label >= 0) {
+        return fit_classes(ctx, f, &raw, model);
+    }
     if (model->transform != NULL) {
         LKI_TRY(lki_survey_jacobian(ctx, &raw, model->transform, &log_jacobian));
     }
@@ -167,7 +228,7 @@ static lk_status fit_rows(lk_context *ctx, const fitting *f, lki_mask mask, lk_m
 
 /* Fits to the rows that `training` takes and gives the mean log density of those that `held` takes. */
 static lk_status fit_and_hold(lk_context *ctx, const fitting *f, lki_mask training, lki_mask held, lki_row_mean *out,
-                              bool *trusted)
+                              lki_class_quality *quality, bool *trusted)
 {
     lk_model *part = NULL;
     lk_status status = LK_OK;
@@ -180,13 +241,16 @@ static lk_status fit_and_hold(lk_context *ctx, const fitting *f, lki_mask traini
                           (long long)data.rows);
         goto done;
     }
+    if (f->label >= 0 && lki_model_origin(part, LK_OPERATION_RESPONSIBILITIES) != LKI_ORIGIN_NONE) {
+        LKI_GOTO(status, done, lki_class_quality_of(ctx, part, &data, &f->labels, quality));
+    }
     *trusted = lk_model_trusted(part) != 0;
 done:
     lk_model_free(part);
     return status;
 }
 
-static lk_status held_out_json(lk_context *ctx, const fitting *f, const lki_row_mean *r, json_t **out)
+static lk_status held_out_json(lk_context *ctx, const fitting *f, const lki_row_mean *r, const lki_class_quality *q, json_t **out)
 {
     bool share = f->options.folds == 0, calibrate = f->options.calibrate > 0.0;
     json_t *object = json_object();
@@ -198,6 +262,9 @@ static lk_status held_out_json(lk_context *ctx, const fitting *f, const lki_row_
     LKI_GOTO(status, failed, lki_json_set(ctx, object, "rows", lki_json_number(r->rows)));
     LKI_GOTO(status, failed, lki_json_set(ctx, object, "mean_log_density", lki_json_number(r->mean_log_density)));
     LKI_GOTO(status, failed, lki_json_set(ctx, object, "standard_error", lki_json_number(r->standard_error)));
+    if (q->rows > 0.0) {
+        LKI_GOTO(status, failed, lki_json_set(ctx, object, "classes", lki_class_quality_json(q)));
+    }
     *out = object;
     return LK_OK;
 failed:
@@ -220,13 +287,14 @@ static lk_status fit_holdout(lk_context *ctx, const fitting *f, lk_model *model)
 {
     lki_mask training = {.kind = 1, .share = f->options.holdout, .group = 1}, held = training;
     lki_row_mean result;
+    lki_class_quality quality = {0};
     bool trusted = false;
     held.kind = 2;
-    LKI_TRY(fit_and_hold(ctx, f, training, held, &result, &trusted));
+    LKI_TRY(fit_and_hold(ctx, f, training, held, &result, &quality, &trusted));
     if (!trusted) {
         LKI_TRY(remark_untrusted(ctx, model, 0));
     }
-    return held_out_json(ctx, f, &result, &model->held_out);
+    return held_out_json(ctx, f, &result, &quality, &model->held_out);
 }
 
 /* The mean of the folds' means, with the standard error of that mean over folds. */
@@ -234,13 +302,16 @@ static lk_status fit_folds(lk_context *ctx, const fitting *f, lk_model *model)
 {
     double all[LKI_POOLED] = {0};
     lki_row_mean total = {0};
+    lki_class_quality quality = {0};
     bool nowhere = false;
     for (int64_t g = 0; g < f->options.folds; g++) {
         lki_mask training = {.kind = 1, .groups = f->options.folds, .group = g}, held = training;
         lki_row_mean fold;
+        lki_class_quality told = {0};
         bool trusted = false;
         held.kind = 2;
-        LKI_TRY(fit_and_hold(ctx, f, training, held, &fold, &trusted));
+        LKI_TRY(fit_and_hold(ctx, f, training, held, &fold, &told, &trusted));
+        lki_class_quality_merge(&quality, &told);
         if (!trusted) {
             LKI_TRY(remark_untrusted(ctx, model, g + 1));
         }
@@ -250,7 +321,7 @@ static lk_status fit_folds(lk_context *ctx, const fitting *f, lk_model *model)
     }
     total.mean_log_density = nowhere ? -(double)INFINITY : all[LKI_POOLED_MEAN];
     total.standard_error = nowhere ? (double)NAN : lki_pooled_error(all);
-    return held_out_json(ctx, f, &total, &model->held_out);
+    return held_out_json(ctx, f, &total, &quality, &model->held_out);
 }
 
 /* Keeps the log densities of the rows that the model was not fitted to, and reports their mean. */
@@ -264,31 +335,11 @@ static lk_status fit_calibration(lk_context *ctx, const fitting *f, lki_mask hel
     lki_row_mean result = {.rows = (double)(model->calibration->count + model->calibration->outside),
                            .mean_log_density = nowhere ? -(double)INFINITY : moments[LKI_POOLED_MEAN],
                            .standard_error = nowhere ? (double)NAN : lki_pooled_error(moments)};
-    return held_out_json(ctx, f, &result, &model->held_out);
-}
-
-/* The label column's name, and its levels where it is a category, so that they can be told again. */
-static lk_status keep_label(lk_context *ctx, const fitting *f, lk_model *model)
-{
-    if (f->label < 0) {
-        return LK_OK;
+    lki_class_quality quality = {0};
+    if (f->label >= 0 && lki_model_origin(model, LK_OPERATION_RESPONSIBILITIES) != LKI_ORIGIN_NONE) {
+        LKI_TRY(lki_class_quality_of(ctx, model, &data, &f->labels, &quality));
     }
-    json_t *levels = json_array();
-    lk_status status = levels != NULL ? LK_OK : lki_json_memory(ctx);
-    for (int64_t i = 0; i < lk_table_levels(f->table, f->label) && status == LK_OK; i++) {
-        status = lki_json_append(ctx, levels, json_string(lk_table_level(f->table, f->label, i)));
-    }
-    if (status == LK_OK && (model->label = json_object()) == NULL) {
-        status = lki_json_memory(ctx);
-    }
-    if (status == LK_OK) {
-        status = lki_json_set(ctx, model->label, "name", json_string(lk_table_name(f->table, f->label)));
-    }
-    if (status == LK_OK) {
-        status = lki_json_set(ctx, model->label, "levels", json_incref(levels));
-    }
-    json_decref(levels);
-    return status;
+    return held_out_json(ctx, f, &result, &quality, &model->held_out);
 }
 
 /* Names must be UTF-8 to stand in a model file. */
@@ -321,6 +372,38 @@ static lk_status calibrate_check(lk_context *ctx, const fitting *f)
                     "with new ones", lk_table_name(f->table, f->weight));
 }
 
+static lk_status find_labels(lk_context *ctx, fitting *f)
+{
+    if (f->label < 0) {
+        return LK_OK;
+    }
+    LKI_TRY(lki_labels_find(ctx, f->table, f->label, f->weight, &f->labels));
+    return lki_classes_check_priors(ctx, f->options.priors, &f->labels);
+}
+
+/* Rows without a label were left out, and how well the model tells the classes of the others. */
+static lk_status report_classes(lk_context *ctx, const fitting *f, lki_mask training, lk_model *model)
+{
+    lki_dataset data = dataset_of(f, training);
+    lki_class_quality quality;
+    lk_status status = LK_OK;
+    char *text = NULL, number[LKI_NUMBER_BYTES];
+    if (f->labels.missing > 0.0) {
+        lki_format_double(f->labels.missing, number);
+        LKI_TRY(lki_format_text(ctx, &text, "rows without a label in column %s, left out: %s", lk_table_name(f->table, f->label), number));
+        status = lki_model_remark(ctx, model, text);
+        lki_release(ctx, text);
+        LKI_TRY(status);
+    }
+    if (lki_model_origin(model, LK_OPERATION_RESPONSIBILITIES) == LKI_ORIGIN_NONE) {
+        return LK_OK;
+    }
+    LKI_TRY(lki_class_quality_of(ctx, model, &data, &f->labels, &quality));
+    model->report.extra = json_object();
+    return model->report.extra != NULL ? lki_json_set(ctx, model->report.extra, "training", lki_class_quality_json(&quality))
+                                       : lki_json_memory(ctx);
+}
+
 static lk_status fit_all(lk_context *ctx, fitting *f, lk_model **out)
 {
     lk_model *model = NULL;
@@ -332,17 +415,20 @@ static lk_status fit_all(lk_context *ctx, fitting *f, lk_model **out)
     LKI_GOTO(status, done, weight_check(ctx, f));
     LKI_GOTO(status, done, calibrate_check(ctx, f));
     LKI_GOTO(status, done, names_of(ctx, f));
+    LKI_GOTO(status, done, find_labels(ctx, f));
     LKI_GOTO(status, done, start_check(ctx, f));
     LKI_GOTO(status, done, lki_model_new(ctx, f->method, f->d, f->names, &model));
     raw = dataset_of(f, (lki_mask){0});
     LKI_GOTO(status, done, lki_survey(ctx, &raw, f->names, model));
-    LKI_GOTO(status, done, keep_label(ctx, f, model));
     if (f->options.calibrate > 0.0) {
         training = (lki_mask){.kind = 1, .share = f->options.calibrate, .group = 1};
         held = training;
         held.kind = 2;
     }
     LKI_GOTO(status, done, fit_rows(ctx, f, training, model));
+    if (f->label >= 0) {
+        LKI_GOTO(status, done, report_classes(ctx, f, training, model));
+    }
     if (f->options.calibrate > 0.0) {
         LKI_GOTO(status, done, fit_calibration(ctx, f, held, model));
     } else if (f->options.folds > 0) {
@@ -372,5 +458,6 @@ lk_status lk_model_fit(lk_context *ctx, const char *method, const lk_table *tabl
     lki_values_free(&memory, f.values);
     lki_release(ctx, f.features);
     lki_release(ctx, f.names);
+    lki_labels_free(ctx, &f.labels);
     return status;
 }

@@ -99,6 +99,33 @@ static lk_status info_extra(lk_context *ctx, const json_t *extra, json_t *info)
     return LK_OK;
 }
 
+/* Each class: its name, its probability, and what a model of its rows alone would tell. */
+static lk_status info_class(lk_context *ctx, const lk_model *model, int64_t k, json_t *info)
+{
+    const lki_classes *c = model->state;
+    const lki_operations *ops = c->method->operations;
+    LKI_TRY(lki_json_set(ctx, info, "class", json_string(lk_table_level(model->classes, 0, k))));
+    LKI_TRY(lki_json_set(ctx, info, "prior", json_real(c->priors[k])));
+    LKI_TRY(lki_json_set(ctx, info, "n", lki_json_number(c->reports[k].n)));
+    LKI_TRY(info_report(ctx, &c->reports[k], info));
+    if (ops->info != NULL) {
+        LKI_TRY(ops->info(ctx, c->states[k], info));
+    }
+    return info_extra(ctx, c->reports[k].extra, info);
+}
+
+static lk_status info_classes(lk_context *ctx, const lk_model *model, json_t *info)
+{
+    json_t *array = json_array();
+    lk_status status = lki_json_set(ctx, info, "classes", array); /* info owns it now */
+    for (int64_t k = 0; model->classes != NULL && k < lk_table_levels(model->classes, 0) && status == LK_OK; k++) {
+        json_t *object = json_object();
+        status = lki_json_append(ctx, array, object);
+        status = status == LK_OK ? info_class(ctx, model, k, object) : status;
+    }
+    return status;
+}
+
 static lk_status info_fill(lk_context *ctx, const lk_model *model, json_t *info)
 {
     const lki_operations *ops = &model->operations;
@@ -112,6 +139,9 @@ static lk_status info_fill(lk_context *ctx, const lk_model *model, json_t *info)
     }
     LKI_TRY(info_columns(ctx, model, info));
     LKI_TRY(info_copy(ctx, info, "label", model->label));
+    if (model->classes != NULL) {
+        LKI_TRY(info_classes(ctx, model, info));
+    }
     LKI_TRY(info_transform(ctx, model, info));
     LKI_TRY(info_copy(ctx, info, "held_out", model->held_out));
     if (model->calibration != NULL) {

@@ -196,7 +196,8 @@ lk_status lk_model_intervals(lk_context *ctx, const lk_model *model, const lk_ta
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "lk_intervals.size is %zu; set it to sizeof(lk_intervals)", out->size);
     }
     if (model->operations.quantities == NULL || (o.method == LK_INTERVALS_INFORMATION && model->operations.information == NULL)) {
-        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "the method %s gives no standard errors of its parameters", model->method->public.name);
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "%s %s gives no standard errors of its parameters",
+                        model->classes != NULL ? "a model with classes by the method" : "the method", model->method->public.name);
     }
     lki_blas_enter();
     lk_status status = intervals(ctx, model, table, &o, out);

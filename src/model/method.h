@@ -19,12 +19,12 @@ bool lki_value_has(const lki_values *v, const char *name, const char *choice);  
 
 /* One tensor of a model file: float64, up to 3 dimensions. */
 typedef struct lki_tensor {
-    char name[32];
+    char name[64]; /* at most LKI_TENSOR_NAME bytes where a method gives it */
     int rank;
     int64_t shape[3];
     double *values; /* owned by the model's state on save (borrowed), by the file on load */
 } lki_tensor;
-enum { LKI_TENSORS_MAX = 16 };
+enum { LKI_TENSORS_MAX = 16, LKI_TENSOR_NAME = 31 };
 
 /* Noise beyond this is refused: its square would leave the range of numbers. */
 #define LKI_SIGMA_MAX 1e150

@@ -1,8 +1,9 @@
 /* The model object and its public operations: transformed rows in blocks over threads, one answer a row. */
 #include "model/model_impl.h"
 
-#include "math/blas.h"
 #include "data/json_text.h"
+#include "data/table_impl.h"
+#include "math/blas.h"
 #include "model/parameters.h"
 #include "data/text_builder.h"
 #include <math.h>
@@ -81,6 +82,7 @@ void lk_model_free(lk_model *model)
     lki_memory_release(&memory, model->names);
     json_decref(model->report.extra);
     json_decref(model->label);
+    lk_table_free(model->classes);
     json_decref(model->held_out);
     lki_memory_release(&memory, model->calibration);
     json_decref(model->remarks);
@@ -92,6 +94,34 @@ lk_status lki_model_remark(lk_context *ctx, lk_model *model, const char *text)
     LKI_TRY(lki_json_append(ctx, model->remarks, json_string(text)));
     lki_message(ctx, "%s", text);
     return LK_OK;
+}
+
+lk_status lki_model_take_classes(lk_context *ctx, lk_model *model)
+{
+    const json_t *levels = json_object_get(model->label, "levels");
+    const char *name = json_string_value(json_object_get(model->label, "name"));
+    lk_status status = lki_table_new(ctx, 1, &model->classes);
+    if (status != LK_OK) {
+        return status;
+    }
+    lki_table_column *column = &model->classes->columns[0];
+    column->type = LK_TYPE_CATEGORY;
+    status = lki_table_set_name(ctx, model->classes, 0, name, strlen(name));
+    for (size_t k = 0; k < json_array_size(levels) && status == LK_OK; k++) {
+        const char *level = json_string_value(json_array_get(levels, k));
+        size_t number;
+        status = lki_string_list_intern(ctx, &model->classes->memory, &column->strings, level, strlen(level), &number);
+        if (status == LK_OK && number != k) {
+            status = lki_fail(ctx, LK_ERROR_FORMAT, "the class \"%.100s\" stands twice", level);
+        }
+    }
+    model->operations = lki_classes_operations(model->method);
+    return status;
+}
+
+const lk_table *lk_model_classes(const lk_model *model)
+{
+    return model->classes;
 }
 
 int lk_model_trusted(const lk_model *model)
@@ -479,14 +509,30 @@ lk_status lki_model_draw_block(lk_context *ctx, const lk_model *model, uint64_t 
     return LK_OK;
 }
 
-lk_status lk_model_sample(lk_context *ctx, const lk_model *model, int64_t seed, int64_t first_row, int64_t rows, double *out)
+static lk_status sample_check(lk_context *ctx, int64_t seed, int64_t first_row, int64_t rows)
 {
-    lki_begin(ctx);
-    LKI_TRY(lki_model_supports(ctx, model, LK_OPERATION_SAMPLE));
     if (rows < 0 || first_row < 0 || seed < 0 || rows > INT64_MAX - first_row) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "seed %lld, first row %lld, %lld rows: each must be at least 0", (long long)seed,
                         (long long)first_row, (long long)rows);
     }
+    return LK_OK;
+}
+
+lk_status lk_model_sample_classes(lk_context *ctx, const lk_model *model, int64_t seed, int64_t first_row, int64_t rows, int64_t *out)
+{
+    lki_begin(ctx);
+    if (model->classes == NULL) {
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "this %s model has no classes: it was fitted without a label", model->method->public.name);
+    }
+    LKI_TRY(sample_check(ctx, seed, first_row, rows));
+    return lki_classes_drawn(ctx, model->state, (uint64_t)seed, first_row, rows, out);
+}
+
+lk_status lk_model_sample(lk_context *ctx, const lk_model *model, int64_t seed, int64_t first_row, int64_t rows, double *out)
+{
+    lki_begin(ctx);
+    LKI_TRY(lki_model_supports(ctx, model, LK_OPERATION_SAMPLE));
+    LKI_TRY(sample_check(ctx, seed, first_row, rows));
     lki_blas_enter();
     lk_status status = lki_model_draw(ctx, model, (uint64_t)seed, first_row, rows, out);
     lki_blas_leave();

@@ -8,12 +8,13 @@
 #include <math.h>
 #include <string.h>
 
-/* Raised when an older library could misread a newer file. */
-#define FORMAT_VERSION 1
+/* The greatest version that is read. Raised when an older library could misread a newer file, and written where the file needs it:
+ * 2 = with classes. */
+#define FORMAT_VERSION 2
 
 /* Every key that the metadata may have. */
-static const char *const keys[] = {"calibration", "features", "format", "format_version", "held_out", "label", "library", "method",
-                                   "parameters", "remarks", "report", "seed", "transform", "extra"};
+static const char *const keys[] = {"calibration", "classes", "features", "format", "format_version", "held_out", "label", "library",
+                                   "method", "parameters", "remarks", "report", "seed", "transform", "extra"};
 
 /* ---- writing ---- */
 
@@ -36,7 +37,7 @@ static lk_status put_json(lk_context *ctx, json_t *metadata, const char *key, co
     return status;
 }
 
-static lk_status put_report(lk_context *ctx, json_t *metadata, const lki_report *r)
+static lk_status report_json(lk_context *ctx, const lki_report *r, json_t **out)
 {
     json_t *object = json_object();
     lk_status status = object != NULL ? LK_OK : lki_json_memory(ctx);
@@ -48,9 +49,41 @@ static lk_status put_report(lk_context *ctx, json_t *metadata, const lki_report 
     LKI_GOTO(status, done, lki_json_set(ctx, object, "iterations", json_integer((json_int_t)r->iterations)));
     LKI_GOTO(status, done, lki_json_set(ctx, object, "converged", json_integer(r->converged)));
     LKI_GOTO(status, done, lki_json_set(ctx, object, "degenerate", json_string(r->degenerate)));
-    status = put_json(ctx, metadata, "report", object);
+    *out = object;
+    object = NULL;
 done:
     json_decref(object);
+    return status;
+}
+
+static lk_status put_report(lk_context *ctx, json_t *metadata, const lki_report *r)
+{
+    json_t *object;
+    LKI_TRY(report_json(ctx, r, &object));
+    lk_status status = put_json(ctx, metadata, "report", object);
+    json_decref(object);
+    return status;
+}
+
+/* The reports of the classes, each with its own extra. */
+static lk_status put_classes(lk_context *ctx, json_t *metadata, const lk_model *model)
+{
+    const lki_classes *c = model->state;
+    json_t *array = json_array();
+    lk_status status = array != NULL ? LK_OK : lki_json_memory(ctx);
+    for (int64_t k = 0; k < c->count && status == LK_OK; k++) {
+        json_t *object = NULL;
+        status = report_json(ctx, &c->reports[k], &object);
+        if (status == LK_OK && c->reports[k].extra != NULL) {
+            status = lki_json_set(ctx, object, "extra", json_deep_copy(c->reports[k].extra));
+        }
+        status = status == LK_OK ? lki_json_append(ctx, array, json_incref(object)) : status;
+        json_decref(object);
+    }
+    if (status == LK_OK) {
+        status = put_json(ctx, metadata, "classes", array);
+    }
+    json_decref(array);
     return status;
 }
 
@@ -74,7 +107,7 @@ static lk_status put_parts(lk_context *ctx, json_t *metadata, const lk_model *mo
     char *transform = NULL;
     lk_status status = LK_OK;
     LKI_GOTO(status, done, lki_json_set(ctx, metadata, "format", json_string("likely")));
-    LKI_GOTO(status, done, lki_json_set(ctx, metadata, "format_version", json_sprintf("%d", FORMAT_VERSION)));
+    LKI_GOTO(status, done, lki_json_set(ctx, metadata, "format_version", json_string(model->classes != NULL ? "2" : "1")));
     LKI_GOTO(status, done, lki_json_set(ctx, metadata, "library", json_string(LK_VERSION)));
     LKI_GOTO(status, done, lki_json_set(ctx, metadata, "method", json_string(model->method->public.name)));
     LKI_GOTO(status, done, lki_values_json(ctx, model->values, &parameters));
@@ -83,6 +116,9 @@ static lk_status put_parts(lk_context *ctx, json_t *metadata, const lk_model *mo
     LKI_GOTO(status, done, put_report(ctx, metadata, &model->report));
     LKI_GOTO(status, done, put_json(ctx, metadata, "extra", model->report.extra));
     LKI_GOTO(status, done, put_json(ctx, metadata, "label", model->label));
+    if (model->classes != NULL) {
+        LKI_GOTO(status, done, put_classes(ctx, metadata, model));
+    }
     LKI_GOTO(status, done, put_json(ctx, metadata, "held_out", model->held_out));
     LKI_GOTO(status, done, put_json(ctx, metadata, "remarks", model->remarks));
     if (model->calibration != NULL) {
@@ -109,15 +145,19 @@ done:
 lk_status lk_model_save(lk_context *ctx, const lk_model *model, const char *path)
 {
     lki_begin(ctx);
-    lki_tensor tensors[LKI_TENSORS_MAX] = {0};
+    lki_tensor own[LKI_TENSORS_MAX] = {0}, *tensors = own;
     int count = 0;
     json_t *metadata = json_object();
     lk_status status = metadata != NULL ? LK_OK : lki_json_memory(ctx);
     LKI_GOTO(status, done, status);
     LKI_GOTO(status, done, put_parts(ctx, metadata, model));
-    LKI_GOTO(status, done, model->operations.save(ctx, model->state, tensors, &count));
+    if (model->classes != NULL) {
+        LKI_GOTO(status, done, lki_classes_save(ctx, model->state, &tensors, &count));
+    } else {
+        LKI_GOTO(status, done, model->operations.save(ctx, model->state, own, &count));
+    }
     if (model->calibration != NULL) {
-        if (count == LKI_TENSORS_MAX) {
+        if (tensors == own && count == LKI_TENSORS_MAX) {
             status = lki_fail(ctx, LK_ERROR_UNSUPPORTED, "a %s model leaves no room for log densities of held-out rows",
                               model->method->public.name);
             goto done;
@@ -126,6 +166,9 @@ lk_status lk_model_save(lk_context *ctx, const lk_model *model, const char *path
     }
     status = lki_safetensors_write(ctx, path, metadata, tensors, count);
 done:
+    if (tensors != own) {
+        lki_release(ctx, tensors);
+    }
     json_decref(metadata);
     return status;
 }
@@ -182,6 +225,9 @@ static lk_status check_keys(lk_context *ctx, const loading *l)
     if (digits == 0 || version[digits] != '\0' || version[0] == '0') {
         return wrong(ctx, l, "format_version", "a whole number in digits");
     }
+    if (digits == 1 && (version[0] == '2') != (json_object_get(l->metadata, "classes") != NULL)) {
+        return wrong(ctx, l, "format_version", "2 where there are classes, and there only");
+    }
     if (digits > 1 || version[0] - '0' > FORMAT_VERSION) {
         const char *library = json_string_value(json_object_get(l->metadata, "library"));
         return lki_fail(ctx, LK_ERROR_FORMAT, "%s: made by a newer likely (%.40s): format version %.40s; this likely %s reads %d",
@@ -216,14 +262,12 @@ static bool read_exact(const json_t *value, double *out)
     return true;
 }
 
-static lk_status get_report(lk_context *ctx, const loading *l)
+/* A report of `size` entries, those that report_json() wrote among them. */
+static bool read_report(const json_t *object, size_t size, lki_report *r)
 {
-    lki_report *r = &l->model->report;
-    json_t *object = NULL;
-    LKI_TRY(get_json(ctx, l, "report", &object));
     const json_t *iterations = json_object_get(object, "iterations"), *converged = json_object_get(object, "converged");
     const char *degenerate = json_string_value(json_object_get(object, "degenerate"));
-    bool right = json_object_size(object) == 7 && read_exact(json_object_get(object, "n"), &r->n) &&
+    bool right = json_object_size(object) == size && read_exact(json_object_get(object, "n"), &r->n) &&
                  read_exact(json_object_get(object, "log_likelihood"), &r->log_likelihood) &&
                  read_exact(json_object_get(object, "free_parameters"), &r->free_parameters) &&
                  read_exact(json_object_get(object, "entropy"), &r->entropy) && json_is_integer(iterations) &&
@@ -235,9 +279,31 @@ static lk_status get_report(lk_context *ctx, const loading *l)
         r->converged = (int)json_integer_value(converged);
         strcpy(r->degenerate, degenerate);
     }
+    return right;
+}
+
+static lk_status get_report(lk_context *ctx, const loading *l)
+{
+    json_t *object = NULL;
+    LKI_TRY(get_json(ctx, l, "report", &object));
+    bool right = read_report(object, 7, &l->model->report);
     json_decref(object);
     return right ? LK_OK : wrong(ctx, l, "report", "n, log_likelihood, free_parameters, entropy, iterations, converged and "
                                                    "degenerate, each within its range");
+}
+
+/* The reports of the classes, into a state that has its classes already. */
+static lk_status get_classes(lk_context *ctx, const loading *l, const json_t *array, lki_classes *c)
+{
+    for (int64_t k = 0; k < c->count; k++) {
+        const json_t *object = json_array_get(array, (size_t)k), *extra = json_object_get(object, "extra");
+        bool right = read_report(object, extra != NULL ? 8 : 7, &c->reports[k]) && (extra == NULL || json_is_object(extra));
+        if (!right) {
+            return wrong(ctx, l, "classes", "a report for each class, as that of the model, with an object extra or without");
+        }
+        c->reports[k].extra = json_incref((json_t *)extra);
+    }
+    return LK_OK;
 }
 
 /* The method and the names: makes the model. */
@@ -364,6 +430,33 @@ static lk_status get_calibration(lk_context *ctx, const loading *l, lki_safetens
     return status;
 }
 
+/* The state: the method's own, or one for each of the label's classes. */
+static lk_status get_state(lk_context *ctx, const loading *l, const lki_safetensors *file)
+{
+    lk_model *model = l->model;
+    json_t *reports = NULL;
+    lki_classes *classes = NULL;
+    LKI_TRY(get_json(ctx, l, "classes", &reports));
+    if (reports == NULL) {
+        return in_file(ctx, l->name, "tensors",
+                       model->operations.load(ctx, model->values, model->d, file->tensors, file->count, &model->state));
+    }
+    size_t count = json_array_size(json_object_get(model->label, "levels"));
+    lk_status status = LK_OK;
+    if (model->label == NULL || json_array_size(reports) != count) {
+        status = wrong(ctx, l, "classes", "an array with a report for each level of the label");
+        goto done;
+    }
+    LKI_GOTO(status, done, in_file(ctx, l->name, "__metadata__ label", lki_model_take_classes(ctx, model)));
+    status = lki_classes_load(ctx, model->method, model->values, model->d, (int64_t)count, file->tensors, file->count, &classes);
+    LKI_GOTO(status, done, in_file(ctx, l->name, "tensors", status));
+    model->state = classes;
+    status = get_classes(ctx, l, reports, classes);
+done:
+    json_decref(reports);
+    return status;
+}
+
 lk_status lki_model_parse(lk_context *ctx, const char *name, const char *bytes, size_t size, lk_model **out)
 {
     lki_safetensors file = {0};
@@ -374,12 +467,11 @@ lk_status lki_model_parse(lk_context *ctx, const char *name, const char *bytes, 
     LKI_GOTO(status, done, check_keys(ctx, &l));
     LKI_GOTO(status, done, get_parts(ctx, &l));
     LKI_GOTO(status, done, get_calibration(ctx, &l, &file));
-    lk_model *model = l.model;
     lki_blas_enter();
-    status = model->operations.load(ctx, model->values, model->d, file.tensors, file.count, &model->state);
+    status = get_state(ctx, &l, &file);
     lki_blas_leave();
-    LKI_GOTO(status, done, in_file(ctx, name, "tensors", status));
-    *out = model;
+    LKI_GOTO(status, done, status);
+    *out = l.model;
     l.model = NULL;
 done:
     lk_model_free(l.model);

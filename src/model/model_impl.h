@@ -4,6 +4,7 @@
 
 #include "data/transform.h"
 #include "model/calibration.h"
+#include "model/classes.h"
 #include "model/method.h"
 
 struct lk_model {
@@ -16,7 +17,8 @@ struct lk_model {
     lki_transform *transform; /* NULL = none */
     int64_t seed;             /* -1 = built, not fitted */
     lki_report report;        /* log_likelihood in the data's units */
-    json_t *label;            /* {"name", "levels"} of the label column; NULL = none */
+    json_t *label;            /* {"name", "levels"} of the label column, levels in the order of the classes; NULL = none */
+    lk_table *classes;        /* no rows, one category whose levels are the classes; NULL = the state is the method's own */
     json_t *held_out;         /* NULL = none */
     lki_calibration *calibration; /* NULL = none */
     json_t *remarks;          /* an array of texts */
@@ -33,6 +35,8 @@ lk_status lki_model_new(lk_context *ctx, const lki_method *method, int64_t d, co
 lk_status lki_model_shadow(lk_context *ctx, const lk_model *model, int64_t d, lk_model **out) LK_NODISCARD;
 /* Adds a remark to the model, and says it by the message callback. */
 lk_status lki_model_remark(lk_context *ctx, lk_model *model, const char *text) LK_NODISCARD;
+/* Makes a model that has no state yet one with the classes of its label: its state is to be an lki_classes. */
+lk_status lki_model_take_classes(lk_context *ctx, lk_model *model) LK_NODISCARD;
 /* The method of that name (NULL = the first); LK_ERROR_ARGUMENT naming those there are. */
 lk_status lki_method_get(lk_context *ctx, const char *name, const lki_method **out) LK_NODISCARD;
 

@@ -101,13 +101,14 @@ static lk_status write_tensor(lk_context *ctx, lki_output *output, const lki_ten
 lk_status lki_safetensors_write(lk_context *ctx, const char *path, json_t *metadata, const lki_tensor *tensors, int count)
 {
     lk_status status = LK_OK;
-    lki_tensor sorted[LKI_TENSORS_MAX];
+    lki_tensor *sorted = NULL;
     json_t *header = json_object();
     char *text = NULL, length[8];
     lki_output *output = NULL;
     if (header == NULL) {
         return lki_json_memory(ctx);
     }
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)count, sizeof *sorted, &sorted));
     memcpy(sorted, tensors, (size_t)count * sizeof *tensors);
     qsort(sorted, (size_t)count, sizeof *sorted, compare_tensors);
     LKI_GOTO(status, done, lki_json_set(ctx, header, "__metadata__", json_incref(metadata)));
@@ -129,6 +130,7 @@ lk_status lki_safetensors_write(lk_context *ctx, const char *path, json_t *metad
     output = NULL;
 done:
     lki_output_abort(output);
+    lki_release(ctx, sorted);
     lki_release(ctx, text);
     json_decref(header);
     return status;
@@ -262,38 +264,45 @@ typedef struct placed {
 /* Fills the tensors' names and shapes; checks that they tile `data_bytes` bytes in the order of their names. */
 static lk_status parse_layout(lk_context *ctx, const char *name, const json_t *header, int64_t data_bytes, lki_safetensors *file)
 {
-    placed list[LKI_TENSORS_MAX];
+    placed *list;
     int count = 0;
     const char *key;
     json_t *entry;
+    lk_status status = LK_OK;
+    size_t entries = json_object_size(header);
+    if (entries > LKI_TENSORS_MOST) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "%s: more than %d tensors", name, (int)LKI_TENSORS_MOST);
+    }
+    LKI_TRY(lki_allocate(ctx, entries, sizeof *file->tensors, &file->tensors));
+    LKI_TRY(lki_allocate(ctx, entries, sizeof *list, &list));
     json_object_foreach((json_t *)header, key, entry)
     {
         if (strcmp(key, "__metadata__") == 0) {
             continue;
         }
-        if (count == LKI_TENSORS_MAX) {
-            return lki_fail(ctx, LK_ERROR_FORMAT, "%s: more than %d tensors", name, (int)LKI_TENSORS_MAX);
-        }
         placed *p = &list[count++];
-        LKI_TRY(parse_tensor(ctx, name, key, entry, data_bytes, &p->tensor, &p->begin, &p->end));
+        LKI_GOTO(status, done, parse_tensor(ctx, name, key, entry, data_bytes, &p->tensor, &p->begin, &p->end));
     }
     qsort(list, (size_t)count, sizeof *list, compare_tensors);
     int64_t expected = 0;
     for (int i = 0; i < count; i++) {
         if (list[i].begin != expected) {
-            return lki_fail(ctx, LK_ERROR_FORMAT, "%s: tensor %s begins at byte %lld of the data, not at %lld: gaps, overlaps and "
+            status = lki_fail(ctx, LK_ERROR_FORMAT, "%s: tensor %s begins at byte %lld of the data, not at %lld: gaps, overlaps and "
                             "tensors out of order are refused", name, list[i].tensor.name, (long long)list[i].begin,
                             (long long)expected);
+            goto done;
         }
         expected = list[i].end;
         file->tensors[i] = list[i].tensor;
     }
     file->count = count;
     if (expected != data_bytes) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "%s: the header is followed by %lld bytes, its tensors have %lld: the file is cut "
+        status = lki_fail(ctx, LK_ERROR_FORMAT, "%s: the header is followed by %lld bytes, its tensors have %lld: the file is cut "
                         "short or has something behind its end", name, (long long)data_bytes, (long long)expected);
     }
-    return LK_OK;
+done:
+    lki_release(ctx, list);
+    return status;
 }
 
 static lk_status parse_values(lk_context *ctx, const char *name, const char *data, size_t bytes, lki_safetensors *file)
@@ -363,6 +372,7 @@ done:
 void lki_safetensors_free(lk_context *ctx, lki_safetensors *file)
 {
     json_decref(file->metadata);
+    lki_release(ctx, file->tensors);
     lki_release(ctx, file->values);
     *file = (lki_safetensors){0};
 }

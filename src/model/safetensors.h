@@ -7,10 +7,13 @@
 /* A file's content. */
 typedef struct lki_safetensors {
     json_t *metadata;                    /* an object of strings */
-    lki_tensor tensors[LKI_TENSORS_MAX]; /* sorted by name; values point into `values` */
+    lki_tensor *tensors;                 /* sorted by name; values point into `values` */
     int count;
     double *values;
 } lki_safetensors;
+
+/* More tensors are not read: some for each of very many classes. */
+enum { LKI_TENSORS_MOST = 1 << 20 };
 
 /* The longest header that is read, as in the reference implementation. */
 #define LKI_HEADER_MOST INT64_C(100000000)

@@ -50,6 +50,6 @@ cp "$DATA/iris.csv" .
 likely convert iris.csv --ignore Species -o iris.npy
 "$python" -c 'import numpy as np; np.savez("flowers.npz", X=np.load("iris.npy"), k=np.arange(150) // 50)'
 likely fit flowers.npz:X -k 1 -q && ls flowers*.lk
-likely fit flowers.npz --label k -k 1 -q -o labelled.lk && likely density flowers.lk flowers.npz >a
+likely fit flowers.npz --ignore k -k 1 -q -o labelled.lk && likely density flowers.lk flowers.npz >a
 likely density labelled.lk flowers.npz:X >b
 cmp a b && echo "the same model"

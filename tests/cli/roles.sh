@@ -13,7 +13,7 @@ columns() { likely fit d.csv -k 1 -o m.lk --json "$@" | json '[v["columns"], v["
 columns
 columns --features x,y
 columns --features 4,3
-columns --weight w --label group --id name
+columns --weight w --ignore group --id name
 columns --ignore w,name,group
 columns --ignore 2
 columns --weight 2 --features y

@@ -5,7 +5,7 @@
 #include <likely/likely.h>
 
 static lk_table *table;
-static char path[300];
+static char path[300], path_of_classes[320];
 static check_memory library, json;
 
 static lk_context *context(void)
@@ -20,7 +20,7 @@ static lk_context *context(void)
 static lk_status run_fit(lk_context *ctx, lk_model **out)
 {
     lk_setting settings[] = {{"components", "1,3"}, {"freeze", "means"}, {NULL, NULL}};
-    lk_roles roles = {.size = sizeof roles, .features = "a,b", .label = "c"};
+    lk_roles roles = {.size = sizeof roles, .features = "a,b"};
     lk_fit_options options = {.size = sizeof options, .settings = settings, .roles = &roles, .transform = "standardize",
                               .holdout = 0.5, .seed = 1};
     return lk_model_fit(ctx, "normal", table, &options, out);
@@ -110,6 +110,44 @@ static lk_status do_evaluate(lk_context *ctx)
     return status;
 }
 
+/* A model with classes from its fit to its file and back, and everything that is asked of it. */
+static lk_status do_classes(lk_context *ctx)
+{
+    lk_model *model = NULL, *back = NULL, *part = NULL;
+    char *text = NULL;
+    lk_evaluation e = {.size = sizeof e};
+    double x[6] = {1, 2, (double)NAN, 4, 5, 6}, out[6];
+    int64_t second = 1, classes[3];
+    lk_roles roles = {.size = sizeof roles, .features = "a,b", .label = "k", .weight = "w"};
+    lk_fit_options options = {.size = sizeof options, .roles = &roles, .transform = "standardize", .folds = 2, .seed = 1,
+                              .priors = "0=.25,1=.75"};
+    lk_status status = lk_model_fit(ctx, "normal", table, &options, &model);
+    options.start = model;
+    options.transform = NULL;
+    options.folds = 0;
+    status = status == LK_OK ? lk_model_fit(ctx, "normal", table, &options, &part) : status;
+    lk_model_free(part);
+    part = NULL;
+    status = status == LK_OK ? lk_model_save(ctx, model, path_of_classes) : status;
+    status = status == LK_OK ? lk_model_load(ctx, path_of_classes, &back) : status;
+    status = status == LK_OK ? lk_model_info(ctx, back, &text) : status;
+    status = status == LK_OK ? lk_model_log_density(ctx, back, x, 3, out) : status;
+    status = status == LK_OK ? lk_model_responsibilities(ctx, back, x, 3, out) : status;
+    status = status == LK_OK ? lk_model_cdf(ctx, back, x, 3, out) : status;
+    status = status == LK_OK ? lk_model_sample(ctx, back, 1, 0, 3, out) : status;
+    status = status == LK_OK ? lk_model_sample_classes(ctx, back, 1, 0, 3, classes) : status;
+    status = status == LK_OK ? lk_model_marginal(ctx, back, &second, 1, &part) : status;
+    status = status == LK_OK ? lk_model_evaluate(ctx, back, table, NULL, &e) : status;
+    lk_free(ctx, e.pit_ks);
+    lk_free(ctx, e.pit_mean);
+    lk_free(ctx, e.pit_sd);
+    lk_free(ctx, text);
+    lk_model_free(part);
+    lk_model_free(back);
+    lk_model_free(model);
+    return status;
+}
+
 /* What fails says so: an error of memory with a text, and where the call asks again an error of its own. */
 static lk_status do_refused(lk_context *ctx)
 {
@@ -190,21 +228,26 @@ FAULT_TEST(load)
 FAULT_TEST(info)
 FAULT_TEST(answers)
 FAULT_TEST(evaluate)
+FAULT_TEST(classes)
 FAULT_TEST(refused)
 
 static int setup(void **state)
 {
-    static const char *const names[] = {"a", "b", "c"};
-    static double values[40 * 3];
+    static const char *const names[] = {"a", "b", "k", "w"};
+    static double values[40 * 4];
     const char *folder = getenv("TMPDIR");
     lk_context *ctx = check_context(1);
     lk_model *model = NULL;
     (void)state;
-    for (int i = 0; i < 40 * 3; i++) {
-        values[i] = i % 3 == 1 ? 7 : (i * 37) % 101; /* b is constant: a remark */
+    for (int i = 0; i < 40; i++) {
+        values[4 * i] = (i * 37) % 101;
+        values[4 * i + 1] = 7; /* constant: a remark */
+        values[4 * i + 2] = i == 5 ? (double)NAN : i % 2;
+        values[4 * i + 3] = i % 3 + 1;
     }
-    check_ok(ctx, lk_table_from_array(ctx, values, 40, 3, names, &table));
+    check_ok(ctx, lk_table_from_array(ctx, values, 40, 4, names, &table));
     sprintf(path, "%.200s/likely-%ld-faults.lk", folder != NULL ? folder : "/tmp", (long)getpid());
+    sprintf(path_of_classes, "%.300s.classes", path);
     check_ok(ctx, run_fit(ctx, &model));
     check_ok(ctx, lk_model_save(ctx, model, path));
     lk_model_free(model);
@@ -217,7 +260,7 @@ static int teardown(void **state)
 {
     (void)state;
     lk_table_free(table);
-    return unlink(path);
+    return unlink(path) != 0 || unlink(path_of_classes) != 0;
 }
 
 int main(void)
@@ -225,7 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fit),  cmocka_unit_test(test_warm_fit), cmocka_unit_test(test_load),
         cmocka_unit_test(test_info), cmocka_unit_test(test_answers),  cmocka_unit_test(test_evaluate),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_build_and_save),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_classes), cmocka_unit_test(test_build_and_save),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
