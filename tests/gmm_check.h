@@ -102,7 +102,7 @@ CHECK_UNUSED static int64_t gmm_covariance_length(const lki_mixture *m)
 CHECK_UNUSED static void gmm_assert_finite(const lk_model *model)
 {
     const lki_mixture *m = gmm_mixture(model);
-    double sum = 0;
+    double sum = *m->uniform;
     for (int64_t k = 0; k < m->K; k++) {
         assert_true(isfinite(m->weights[k]) && m->weights[k] >= 0);
         sum += m->weights[k];

@@ -168,6 +168,11 @@ static void print_scalars(FILE *out, const json_t *info)
         cli_grid_add(grid, "%.0f, finished %.0f, at the best optimum %.0f", number_of(search, "starts"), number_of(search, "finished"),
                      number_of(search, "reached"));
     }
+    const json_t *moves = json_object_get(search, "moves");
+    if (json_is_object(moves)) {
+        cli_grid_add(grid, "moves");
+        cli_grid_add(grid, "%.0f accepted, %.0f tried to the end", number_of(moves, "accepted"), number_of(moves, "tried"));
+    }
     const char *degenerate = text_of(info, "degenerate");
     if (degenerate != NULL && degenerate[0] != '\0') {
         cli_grid_add(grid, "degenerate");

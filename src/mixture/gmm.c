@@ -24,6 +24,8 @@ static const lk_parameter parameters[] = {
     {"init", LK_PARAMETER_CHOICE, "kmeans++", 0, 0, "kmeans++,random,hierarchical", NULL,
      "how EM is started; unless asked for, kmeans++ is joined by hierarchical up to 2000 rows"},
     {"restarts", LK_PARAMETER_INTEGER, "0", 0, 100000, NULL, "N", "number of starts; 0 = 20 up to 2000 rows, else 10"},
+    {"moves", LK_PARAMETER_INTEGER, "0", 0, 100000, NULL, "N",
+     "after the best start, merge two components and split a third wherever EM then ends higher (Ueda et al. 2000); N = how often at most"},
     {"max_iter", LK_PARAMETER_INTEGER, "1000", 0, 1e9, NULL, "N", "EM iterations at most"},
     {"tol", LK_PARAMETER_REAL, "1e-7", 0, 1, NULL, "X",
      "converged when the rise still to come, by Aitken's rule, is below X (1 + |log-likelihood|); 0 = exactly max_iter iterations"},
@@ -74,6 +76,7 @@ static lk_status read_options(fit_state *f)
     f->search.random = strcmp(lki_value_text(v, "init"), "random") == 0;
     f->search.trees_only = strcmp(lki_value_text(v, "init"), "hierarchical") == 0;
     f->search.restarts = lki_value_integer(v, "restarts");
+    f->search.moves = lki_value_integer(v, "moves");
     f->search.seed = f->task->seed;
     f->search.em.tol = lki_value_real(v, "tol");
     f->search.em.max_iter = lki_value_integer(v, "max_iter");
@@ -83,6 +86,10 @@ static lk_status read_options(fit_state *f)
     if (strcmp(lki_value_text(v, "prior"), "normal_wishart") == 0) {
         f->search.em.prior.kappa = 0.01;
         f->search.em.prior.nu = d + 2.0;
+    }
+    if (f->search.moves > 0 && f->task->start != NULL) {
+        return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "moves are part of a search over starts, and a start model is given; leave out --moves or "
+                                                   "--start");
     }
     if (lki_value_is_set(v, "freeze")) {
         f->search.em.freeze = (lki_value_has(v, "freeze", "weights") ? LKI_FREEZE_WEIGHTS : 0u) |
@@ -576,9 +583,15 @@ static lk_status keep_extra(const fit_state *f, lki_report *report)
         failed = json_object_set(extra, "selection", f->table) != 0;
     }
     if (!failed && t->starts > 0) {
-        failed = json_object_set_new(extra, "search",
-                                     json_pack("{s:I, s:I, s:I, s:f}", "starts", (json_int_t)t->starts, "finished", (json_int_t)t->finished,
-                                               "reached", (json_int_t)t->reached, "tolerance", LKI_REACHED_TOL)) != 0;
+        json_t *fared = json_pack("{s:I, s:I, s:I, s:f}", "starts", (json_int_t)t->starts, "finished", (json_int_t)t->finished, "reached",
+                                   (json_int_t)t->reached, "tolerance", LKI_REACHED_TOL);
+        if (fared != NULL && f->search.moves > 0 &&
+            json_object_set_new(fared, "moves", json_pack("{s:I, s:I}", "tried", (json_int_t)t->moves_tried, "accepted",
+                                                           (json_int_t)t->moves_accepted)) != 0) {
+            json_decref(fared);
+            fared = NULL;
+        }
+        failed = json_object_set_new(extra, "search", fared) != 0;
     }
     if (failed) {
         json_decref(extra);

@@ -2,6 +2,7 @@
 #include "search.h"
 #include "centres.h"
 #include "hierarchical.h"
+#include "moves.h"
 #include <math.h>
 #include <string.h>
 
@@ -256,7 +257,8 @@ done:
 
 static void count(const workspace *work, const lki_em_result *best, lki_tally *tally)
 {
-    *tally = (lki_tally){.starts = work->starts, .finished = work->finished};
+    tally->starts = work->starts;
+    tally->finished = work->finished;
     for (int64_t i = 0; best->defect < 0 && i < work->finished; i++) {
         tally->reached += work->ends[i] >= best->objective - LKI_REACHED_TOL * (1.0 + fabs(best->objective));
     }
@@ -307,6 +309,8 @@ lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sam
     if (!only_trees && s->em.tol > 0.0) {
         LKI_GOTO(status, done, try_trees(ctx, data, sample, s, &work, &list[best], distinct));
     }
+    *tally = (lki_tally){0};
+    LKI_GOTO(status, done, lki_moves_run(ctx, data, sample, s, &list[best].mixture, &list[best].result, tally));
     *out = list[best].mixture;
     *result = list[best].result;
     count(&work, result, tally);

@@ -37,6 +37,7 @@ typedef struct lki_search {
     const lki_sample *clean; /* with noise (data->box): half of the starts are of these rows; NULL or without rows = none */
     const struct lki_hierarchy *clean_hierarchy; /* partitions of them; NULL = none */
     int64_t restarts;  /* 0 = by the number of rows; of partitions, each tree */
+    int64_t moves;     /* split-and-merge moves (moves.h) that are accepted at most, after the best start */
     uint64_t seed;
     lki_em_options em;
 } lki_search;
@@ -46,6 +47,7 @@ typedef struct lki_tally {
     int64_t starts;   /* tried */
     int64_t finished; /* of them run to their end on all rows: the others were behind after some iterations */
     int64_t reached;  /* of these, at the best non-degenerate optimum to within LKI_REACHED_TOL (1 + |objective|) */
+    int64_t moves_tried, moves_accepted; /* run to their end on all rows; of these, higher */
 } lki_tally;
 #define LKI_REACHED_TOL 1e-6
 

@@ -93,11 +93,11 @@ typedef struct lki_operations {
     /* A new state over some features. */
     lk_status (*marginal)(lk_context *ctx, const void *state, const int64_t *features, int64_t count, void **out);
     int64_t (*groups)(const void *state);
-    /* The group that is background rather than a cluster; -1 (and NULL) = none. */
+    /* The group that is background rather than a cluster, the last; -1 (and NULL) = none. */
     int64_t (*noise_group)(const void *state);
     /* Probabilities of the groups before any feature is seen. */
     void (*prior)(const void *state, double *out);
-    /* A point of each group where its density is high: groups x d. */
+    /* A point of each group but noise where its density is high: groups x d. */
     void (*centres)(const void *state, double *out);
     /* A new state over the features that are not given, in their order; `values` are finite. Stands together with `conditional`. */
     lk_status (*condition)(lk_context *ctx, const void *state, const int64_t *given, const double *values, int64_t count, void **out);

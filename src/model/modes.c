@@ -297,7 +297,7 @@ lk_status lk_model_modes(lk_context *ctx, const lk_model *model, const double *x
     search s = {.model = model, .d = model->d};
     lki_begin(ctx);
     LKI_TRY(lki_model_supports(ctx, model, LK_OPERATION_LOG_DENSITY));
-    s.groups = model->operations.centres != NULL ? lk_model_groups(model) : 0;
+    s.groups = model->operations.centres != NULL ? lk_model_groups(model) - (lk_model_noise_group(model) >= 0) : 0; /* noise is flat */
     if (rows < 0 || rows > INT64_MAX / 2 || rows + s.groups < 1) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "%lld rows to begin from; there must be at least %d", (long long)rows, s.groups > 0 ? 0 : 1);
     }

@@ -63,3 +63,8 @@ echo == never over its own data
 cp faithful.csv own.lk
 try likely fit own.lk -q -o own.lk
 cmp own.lk faithful.csv && echo untouched
+echo == moves
+likely fit iris.csv -k 3 --init random --restarts 1 --moves 5 -q -o moved.lk
+likely info moved.lk | grep -E '^(starts|moves)'
+likely info moved.lk --json | json 'sorted(v["search"])'
+try likely fit faithful.csv --start two.lk --moves 2 -o x.lk

@@ -150,8 +150,8 @@ static void same_bytes_with_weights(void **state)
     free(x);
 }
 
-/* Noise, from clean rows and from all, on a sample and on all rows. */
-static void same_bytes_with_noise(void **state)
+/* Noise, from clean rows and from all, and moves, on a sample and on all rows. */
+static void same_bytes_with_noise_and_moves(void **state)
 {
     (void)state;
     lki_stream s = gmm_stream(5);
@@ -163,6 +163,7 @@ static void same_bytes_with_noise(void **state)
     write_both(x, rows, D);
     compare_ways(x, rows, D, "components=3;restarts=3;max_iter=8;noise=true", NULL, NULL);
     compare_ways(x, rows, D, "components=2;restarts=1;max_iter=5;noise=true;covariance=tied", NULL, NULL);
+    compare_ways(x, rows, D, "components=4;restarts=1;max_iter=4;moves=2;init=random", NULL, NULL);
     free(x);
 }
 
@@ -208,7 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bytes),
         cmocka_unit_test(same_bytes_with_weights),
-        cmocka_unit_test(same_bytes_with_noise),
+        cmocka_unit_test(same_bytes_with_noise_and_moves),
         cmocka_unit_test(same_bytes_factored),
         cmocka_unit_test(seeds_matter),
     };

@@ -137,6 +137,7 @@ static void fit_memory(void **state)
         "components=2;tol=1e-1;max_iter=3;init=hierarchical;covariance=VEI,EVI,VEE,EVE,VVE,EEV,VEV,EVV,EII,EEI",
         "components=3;tol=1e-1;max_iter=2;covariance=full",
         "components=2;tol=1e-1;max_iter=2;noise=true;covariance=full,tied",
+        "components=4;tol=1e-1;max_iter=2;moves=2;restarts=1;init=random",
         "components=2;tol=1e-1;max_iter=2;noise=true;restarts=3;criterion=held-out",
     };
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
