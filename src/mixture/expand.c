@@ -213,13 +213,24 @@ static int64_t triangle_length(int64_t d)
     return length;
 }
 
+/* Dense covariances and gaps: the components side by side, behind the triangles. */
+static int64_t gaps_table_length(const lki_mixture_plan *plan)
+{
+    return plan->gaps && uses_triangle(plan) ? (plan->d + 1) * plan->d * lki_gaps_width(plan->K) : 0;
+}
+
+static double *gaps_table(const lki_mixture_plan *plan)
+{
+    return plan->packed + round_up(triangles(plan) * triangle_length(plan->d), LKI_GAPS_LANES);
+}
+
 static size_t packed_length(const lki_mixture_plan *plan)
 {
     int64_t length = uses_triangle(plan) ? triangles(plan) * triangle_length(plan->d) : 0;
     if (!plan->factored) {
         length += plan->K * plan->terms;
     }
-    return (size_t)length + 8;
+    return (size_t)(round_up(length, LKI_GAPS_LANES) + gaps_table_length(plan)) + 8;
 }
 
 /* rows x columns (row-major, `stride`) into tiles: within a tile, column by column. */
@@ -253,6 +264,9 @@ static void pack(lki_mixture_plan *plan)
             }
         }
     }
+    if (gaps_table_length(plan) > 0) {
+        LKI_ISA_NAME(lki_gaps_pack)(plan, gaps_table(plan));
+    }
 }
 
 /* ---- scratch of a thread ---- */
@@ -266,7 +280,9 @@ typedef struct layout {
     double *r;        /* strips x groups x TR logits, then responsibilities */
     double *a;        /* factored: weighted centred rows of one component */
     double *fill;     /* gaps: strips x K x (TR d) conditional means */
-    double *work;     /* gaps: 3 d d */
+    double *term;     /* gaps: K x TR */
+    double *pairs;    /* gaps: d (d + 1) / 2 x width sums of conditional covariances */
+    double *work;     /* gaps: lki_gaps_work(d) */
     int32_t *gaps;    /* gaps: strips x TR (1 + d) counts and indices */
 } layout;
 
@@ -296,8 +312,10 @@ static layout layout_of(const lki_mixture_plan *plan, double *scratch)
     l.z = l.r + l.strips * l.r_step;
     l.a = l.z + l.strips * l.phi_step;
     l.fill = l.a + l.strips * l.phi_step;
-    l.work = l.fill + l.strips * plan->K * TR * plan->d;
-    l.gaps = (int32_t *)(void *)(l.work + 3 * plan->d * plan->d);
+    l.term = l.fill + l.strips * plan->K * TR * plan->d;
+    l.pairs = l.term + plan->K * TR;
+    l.work = l.pairs + plan->d * (plan->d + 1) / 2 * lki_gaps_width(plan->K);
+    l.gaps = (int32_t *)(void *)(l.work + lki_gaps_work(plan->d));
     return l;
 }
 
@@ -315,7 +333,9 @@ static size_t scratch_length(const lki_mixture_plan *plan)
 {
     const layout l = layout_of(plan, NULL);
     const int64_t d = plan->d;
-    const int64_t gaps = plan->gaps ? 3 * d * d + l.strips * TR * (plan->K * d + (1 + d)) : 0; /* an int32 takes less than a double */
+    const int64_t gaps = !plan->gaps ? 0
+                                     : lki_gaps_work(d) + plan->K * TR + d * (d + 1) / 2 * lki_gaps_width(plan->K) +
+                                           l.strips * TR * (plan->K * d + (1 + d)); /* an int32 takes less than a double */
     return (size_t)(l.strips * (l.r_step + l.phi_step * (plan->factored ? 3 : 2)) + gaps);
 }
 
@@ -470,13 +490,13 @@ static void diagonal_square(const lki_mixture_plan *plan, int64_t k, const doubl
 
 static void factored_logits(const lki_mixture_plan *plan, const layout *l, int64_t strip, double *logits)
 {
-    const int64_t d = plan->d;
+    const int64_t d = plan->d, K = plan->K;
     const int64_t triangle = uses_triangle(plan) ? triangle_length(d) : 0;
     const lki_gaps gaps = gaps_of(plan, l, strip);
     const double *z = l->z + strip * l->phi_step;
     double *centred = l->phi;
-    for (int64_t k = 0; k < plan->K; k++) {
-        double *q = logits + k * TR, log_term[TR] = {0.0};
+    for (int64_t k = 0; k < K; k++) {
+        double *q = logits + k * TR;
         centre_strip(d, z, plan->means + k * d, centred);
         if (gaps.total > 0) {
             lki_gaps_clear(&gaps, d, centred);
@@ -486,12 +506,23 @@ static void factored_logits(const lki_mixture_plan *plan, const layout *l, int64
         } else {
             diagonal_square(plan, k, centred, q);
         }
-        if (gaps.total > 0) {
-            lki_gaps_close(&gaps, plan, k, centred, q, log_term, l->fill + (strip * plan->K + k) * TR * d, l->work);
+    }
+    if (plan->gaps) {
+        memset(l->term, 0, (size_t)(K * TR) * sizeof(double));
+    }
+    if (gaps.total > 0 && uses_triangle(plan)) {
+        LKI_ISA_NAME(lki_gaps_close)(&gaps, plan, gaps_table(plan), z, logits, l->term, l->fill + strip * K * TR * d, TR * d, l->work);
+    } else if (gaps.total > 0) {
+        for (int64_t k = 0; k < K; k++) {
+            lki_gaps_close_diagonal(&gaps, plan, k, l->term + k * TR);
         }
+    }
+    for (int64_t k = 0; k < K; k++) {
         for (int v = 0; v < TRV; v++) { /* overflow in W (x - mean) can leave inf - inf: the maximum takes it for infinitely far */
-            const lki_vd logit = lki_vfma(lki_vset1(-0.5), lki_vload(q + v * VL), lki_vset1(plan->log_c[k]) + lki_vload(log_term + v * VL));
-            lki_vstore(q + v * VL, lki_vmax(logit, lki_vset1(-1e300)));
+            double *q = logits + k * TR + v * VL;
+            const lki_vd term = plan->gaps ? lki_vload(l->term + k * TR + v * VL) : lki_vset1(0.0);
+            const lki_vd logit = lki_vfma(lki_vset1(-0.5), lki_vload(q), lki_vset1(plan->log_c[k]) + term);
+            lki_vstore(q, lki_vmax(logit, lki_vset1(-1e300)));
         }
     }
 }
@@ -646,10 +677,44 @@ static void factored_pairs(int64_t d, const layout *l, int64_t strips, double *o
     }
 }
 
+/* Conditional means into the centred rows of component k; along the axes, conditional variances into its sums. */
+static void fill_strip(const lki_mixture_plan *plan, const layout *l, int64_t strip, int64_t k, const lki_gaps *gaps, double *centred,
+                       double *sums)
+{
+    const int64_t d = plan->d;
+    if (uses_triangle(plan)) {
+        lki_gaps_fill(gaps, d, l->fill + (strip * plan->K + k) * TR * d, centred);
+    } else {
+        lki_gaps_clear(gaps, d, centred);
+        lki_gaps_variances(gaps, plan, k, l->r + strip * l->r_step + k * TR, sums);
+    }
+}
+
+/* Conditional covariances of all strips into the pairs of all components. */
+static void gaps_sums(const lki_mixture_plan *plan, const layout *l, int64_t strips, double *out)
+{
+    const int64_t d = plan->d, pairs = d * (d + 1) / 2, width = lki_gaps_width(plan->K);
+    memset(l->pairs, 0, (size_t)(pairs * width) * sizeof(double));
+    for (int64_t s = 0; s < strips; s++) {
+        const lki_gaps gaps = gaps_of(plan, l, s);
+        if (gaps.total > 0) {
+            LKI_ISA_NAME(lki_gaps_covariances)(&gaps, plan, gaps_table(plan), l->r + s * l->r_step, l->pairs, l->work);
+        }
+    }
+    for (int64_t k = 0; k < plan->K; k++) {
+        for (int64_t p = 0; p < pairs; p++) {
+            out[k * plan->statistics + 1 + d + p] += l->pairs[p * width + k];
+        }
+    }
+}
+
 static void factored_sums(const lki_mixture_plan *plan, const layout *l, int64_t strips, double *out)
 {
     const int64_t d = plan->d, K = plan->K, S = plan->statistics;
     const int64_t lines = round_up(d, MP) + MP;
+    if (plan->gaps && uses_triangle(plan)) {
+        gaps_sums(plan, l, strips, out);
+    }
     for (int64_t k = 0; k < K; k++, out += S) {
         lki_vd n = lki_vset1(0.0);
         for (int64_t s = 0; s < strips; s++) {
@@ -658,8 +723,7 @@ static void factored_sums(const lki_mixture_plan *plan, const layout *l, int64_t
             centre_strip(d, l->z + s * l->phi_step, plan->means + k * d, c);
             const lki_gaps gaps = gaps_of(plan, l, s);
             if (gaps.total > 0) {
-                lki_gaps_fill(&gaps, d, l->fill + (s * K + k) * TR * d, c);
-                lki_gaps_covariances(&gaps, plan, k, r, out, l->work);
+                fill_strip(plan, l, s, k, &gaps, c, out);
             }
             memset(c + d * TR, 0, (size_t)((lines - d) * TR) * sizeof(double));
             for (int v = 0; v < TRV; v++) {

@@ -16,18 +16,46 @@ typedef struct lki_gaps {
     int64_t lanes, total;
 } lki_gaps;
 
+/* A responsibility below this adds nothing to sums of the size of a row. */
+#define LKI_GAPS_NEGLIGIBLE 1e-25
+
 /* Finds the NaN of z (d x lanes) and puts zeros there. */
 void lki_gaps_find(lki_gaps *gaps, int64_t d, double *z);
 /* Puts zeros into the gaps of centred rows (d x lanes). */
 void lki_gaps_clear(const lki_gaps *gaps, int64_t d, double *centred);
-/* Given cleared centred rows of component k and their squares q: corrects q in place, adds to `log_term` what a lane's log density
- * gains, and writes the conditional means delta of all gaps, lane by lane, to `fill` (gaps->total values). work: 3 d d. */
-void lki_gaps_close(const lki_gaps *gaps, const lki_mixture_plan *plan, int64_t k, const double *centred, double *q, double *log_term,
-                    double *fill, double *work);
-/* Writes the conditional means into the centred rows. */
+/* Writes the conditional means `fill` of one component, lane by lane, into its centred rows. */
 void lki_gaps_fill(const lki_gaps *gaps, int64_t d, const double *fill, double *centred);
-/* Adds r_i inverse(P_MM) of every lane to the statistics of component k. work: 3 d d. */
-void lki_gaps_covariances(const lki_gaps *gaps, const lki_mixture_plan *plan, int64_t k, const double *r, double *statistics,
-                          double *work);
+
+/* Diagonal covariances: what the lanes' log densities under component k gain (their squares stay, conditional means are zero). */
+void lki_gaps_close_diagonal(const lki_gaps *gaps, const lki_mixture_plan *plan, int64_t k, double *log_term);
+/* Adds r_i times the conditional variances to the statistics of component k. */
+void lki_gaps_variances(const lki_gaps *gaps, const lki_mixture_plan *plan, int64_t k, const double *r, double *statistics);
+
+/* Dense covariances (gaps_dense.c, once for each instruction set). Components stand in a table of their own, side by side. */
+enum { LKI_GAPS_LANES = 8 }; /* the most of any instruction set */
+static inline int64_t lki_gaps_width(int64_t K)
+{
+    return (K + LKI_GAPS_LANES - 1) / LKI_GAPS_LANES * LKI_GAPS_LANES;
+}
+#define LKI_GAPS_DECLARE(isa)                                                                                                       \
+    /* Fills the table, (d + 1) d width doubles, from plan->precision and plan->means. */                                          \
+    void lki_gaps_pack_##isa(const lki_mixture_plan *plan, double *table);                                                          \
+    /* Given rows z (d x lanes, zeros at the gaps) and squares q (K x lanes) without the gaps: corrects q in place, sets log_term  \
+     * (K x lanes) of rows with gaps to what their log densities gain, and writes the conditional means of all gaps, lane by lane, \
+     * to fill[k * stride ...]. work: lki_gaps_work(d). */                                                                          \
+    void lki_gaps_close_##isa(const lki_gaps *gaps, const lki_mixture_plan *plan, const double *table, const double *z, double *q,  \
+                              double *log_term, double *fill, int64_t stride, double *work);                                       \
+    /* Adds r_ik inverse(P_MM), r being K x lanes, to pairs (d (d + 1) / 2 x width). */                                             \
+    void lki_gaps_covariances_##isa(const lki_gaps *gaps, const lki_mixture_plan *plan, const double *table, const double *r,       \
+                                    double *pairs, double *work);
+LKI_GAPS_DECLARE(portable)
+#if defined(__x86_64__)
+LKI_GAPS_DECLARE(avx2)
+LKI_GAPS_DECLARE(avx512)
+#endif
+static inline int64_t lki_gaps_work(int64_t d)
+{
+    return LKI_GAPS_LANES * (2 * d * d + 3 * d);
+}
 
 #endif

@@ -227,6 +227,79 @@ static void test_threads(void **state)
     }
 }
 
+/* ---- many gaps in a row, more components than lanes ---- */
+
+enum { WIDE = 7, WIDE_ROWS = 900 };
+
+static void make_wide(double *x, int64_t d, int groups)
+{
+    for (int64_t i = 0; i < WIDE_ROWS; i++) {
+        lki_stream s = lki_stream_new(32, LKI_STREAM_TEST, (uint64_t)i);
+        double before = 0.0;
+        for (int64_t j = 0; j < d; j++) {
+            before = 0.7 * before + lki_random_normal(&s);
+            x[i * d + j] = lki_random_uniform(&s) < 0.45 ? (double)NAN : before + 6.0 * (double)((i + j) % groups);
+        }
+    }
+}
+
+static double wide_log_likelihood(lk_context *ctx, const lk_model *model, const double *x)
+{
+    static double density[WIDE_ROWS];
+    double sum = 0.0;
+    check_ok(ctx, lk_model_log_density(ctx, model, x, WIDE_ROWS, density)); /* by marginals of each pattern */
+    for (int64_t i = 0; i < WIDE_ROWS; i++) {
+        sum += density[i];
+    }
+    return sum;
+}
+
+/* Three and more gaps a row: EM's likelihood is that of the rows' marginals, and at its maximum no entry of a covariance or mean can be
+ * moved for the better, neither up nor down. */
+static void test_many_gaps(void **state)
+{
+    static double x[WIDE_ROWS * WIDE];
+    const char *const settings[] = {"components=11;covariance=full;init=random;restarts=1;max_iter=4",
+                                    "components=11;covariance=tied;init=random;restarts=1;max_iter=4",
+                                    "components=2;covariance=full;tol=1e-13;max_iter=100000;init=kmeans++;restarts=3"};
+    lk_context *ctx = *state = check_context(2);
+    for (int f = 0; f < 3; f++) {
+        make_wide(x, WIDE, f < 2 ? 5 : 2);
+        lk_table *table = gmm_table(ctx, x, WIDE_ROWS, WIDE);
+        lk_model *model = gmm_fit(ctx, table, settings[f], NULL, NULL, NULL);
+        const double direct = wide_log_likelihood(ctx, model, x);
+        check_near(model->report.log_likelihood, direct, 1e-10 * fabs(direct));
+        if (f == 2) {
+            const lki_mixture *m = gmm_mixture(model);
+            lki_mixture *moved = NULL;
+            check_ok(ctx, lki_mixture_new(ctx, 2, WIDE, m->covariance, &moved));
+            for (int64_t i = 0; i < 2 * WIDE * (WIDE + 1); i++) {
+                const int64_t k = i / (WIDE * (WIDE + 1)), a = i / WIDE % (WIDE + 1), b = i % WIDE;
+                double value[2];
+                for (int side = 0; side < 2; side++) {
+                    const double step = side == 0 ? 1e-4 : -1e-4;
+                    lki_mixture_copy(moved, m);
+                    if (a == WIDE) {
+                        moved->means[k * WIDE + b] += step;
+                    } else {
+                        moved->covariances[(k * WIDE + a) * WIDE + b] += step;
+                        moved->covariances[(k * WIDE + b) * WIDE + a] += a != b ? step : 0;
+                    }
+                    lk_model *other = gmm_model_of(ctx, moved);
+                    value[side] = wide_log_likelihood(ctx, other, x);
+                    lk_model_free(other);
+                }
+                check_near((value[0] - value[1]) / 2e-4, 0, 2e-3); /* the slope */
+                assert_true(value[0] + value[1] - 2 * direct < -1e-7); /* and the bend */
+            }
+            lki_mixture_free(moved);
+        }
+        lk_model_free(model);
+        lk_table_free(table);
+    }
+    lk_context_free(ctx);
+}
+
 static void test_column_without_values(void **state)
 {
     static double x[ROWS * D];
@@ -248,7 +321,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_likelihood),  cmocka_unit_test(test_maximum), cmocka_unit_test(test_monotone),
-        cmocka_unit_test(test_closed_form), cmocka_unit_test(test_threads), cmocka_unit_test(test_column_without_values),
+        cmocka_unit_test(test_closed_form), cmocka_unit_test(test_threads), cmocka_unit_test(test_many_gaps),
+        cmocka_unit_test(test_column_without_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
