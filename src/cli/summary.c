@@ -118,6 +118,27 @@ static void add_quality(cli_grid *grid, const char *label, const json_t *quality
     }
 }
 
+/* The bandwidths of a kernel density, one a feature, and how well it foretells its own rows. */
+static void add_bandwidth(cli_grid *grid, const json_t *info)
+{
+    const json_t *bandwidth = json_object_get(info, "bandwidth");
+    char text[400] = "";
+    size_t used = 0, n = json_array_size(bandwidth);
+    for (size_t j = 0; j < n && used < 300; j++) {
+        char buffer[48];
+        cli_number(json_number_value(json_array_get(bandwidth, j)), buffer, sizeof buffer);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s%s", j == 0 ? "" : ", ", buffer, j + 1 < n && used >= 280 ? ", ..." : "");
+    }
+    if (n > 0) {
+        const char *kernel = text_of(info, "kernel");
+        cli_grid_add(grid, "kernel");
+        cli_grid_add(grid, "%s", kernel == NULL ? "?" : kernel);
+        cli_grid_add(grid, "bandwidth");
+        cli_grid_add(grid, "%s%s", text, json_array_size(json_object_get(info, "transform")) > 0 ? ", as transformed" : "");
+        line(grid, "log density left out", number_of(info, "leave_one_out"), " nats a row");
+    }
+}
+
 /* The scalars, in one grid of label and value. */
 static void print_scalars(FILE *out, const json_t *info)
 {
@@ -144,6 +165,7 @@ static void print_scalars(FILE *out, const json_t *info)
     line(grid, "bic", number_of(info, "bic"), "");
     line(grid, "icl", number_of(info, "icl"), "");
     line(grid, "aic", number_of(info, "aic"), "");
+    add_bandwidth(grid, info);
     const json_t *heldout = json_object_get(info, "held_out");
     if (json_is_object(heldout)) {
         line(grid, "held-out rows", number_of(heldout, "rows"), "");

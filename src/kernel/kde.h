@@ -1,0 +1,67 @@
+/* A kernel density: its state and what the family's files share. */
+#ifndef LIKELY_KDE_H
+#define LIKELY_KDE_H
+
+#include "kernel_law.h"
+#include "math/pair.h"
+#include "model/method.h"
+
+/* p(x) = sum_i w_i prod_j k((x_j - y_ij) / h_j) / h_j. */
+typedef struct lki_kde {
+    lki_memory memory;
+    const lki_kernel_law *law;
+    bool linear;       /* what depends on what is known is fitted by local lines, not constants */
+    int64_t n, d;
+    double *points;    /* n x d */
+    double *weights;   /* n, above 0, sum 1 */
+    double *bandwidth; /* d, above 0 */
+    double log_scale;  /* what the logarithm of the kernel sum lacks: - sum_j log(h_j integral) */
+    lki_pair *pair;
+} lki_kde;
+
+/* Takes copies. Weights need not sum to 1; points of weight 0 are left out. Errors: LK_ERROR_MEMORY. */
+lk_status lki_kde_new(lk_context *ctx, const lki_kernel_law *law, bool linear, const double *points, const double *weights,
+                      const double *bandwidth, int64_t n, int64_t d, lki_kde **out) LK_NODISCARD;
+void lki_kde_free(const lki_memory *memory, void *state);
+
+/* The product kernel of d columns, as pairs with points; freed by lki_pair_free(). */
+lk_status lki_kde_pair(lk_context *ctx, const lki_kernel_law *law, const double *points, int64_t n, const double *bandwidth, int64_t d,
+                       lki_pair **out) LK_NODISCARD;
+
+/* Rows in memory with weights above 0, for the choice of bandwidths. */
+typedef struct lki_kde_rows {
+    const double *x, *w; /* n x d, n */
+    const char *const *names;
+    int64_t n, d;
+    double total;        /* sum of w: how many rows they count as */
+} lki_kde_rows;
+
+/* What a rule found. */
+typedef struct lki_kde_choice {
+    double *bandwidth;      /* d */
+    double leave_one_out;   /* mean log density of rows left out one by one; NaN = not computed */
+    char degenerate[256];
+} lki_kde_choice;
+
+/* Numbers ("0.5", "0.5,2") or a rule of LKI_BANDWIDTH_RULES; out->bandwidth has room for d. Errors: LK_ERROR_ARGUMENT (neither), LK_ERROR_DATA
+ * (a column that is constant, or has a resolution that the rule cannot do with), LK_ERROR_MEMORY, LK_ERROR_CANCELLED. */
+#define LKI_BANDWIDTH_RULES "scott, silverman, nrd0, sheather_jones, lcv, lscv"
+lk_status lki_kde_bandwidth(lk_context *ctx, const lki_kernel_law *law, const char *text, const lki_kde_rows *rows,
+                            lki_kde_choice *out) LK_NODISCARD;
+/* Mean log density of the rows, each left out of its own density. */
+lk_status lki_kde_leave_one_out(lk_context *ctx, const lki_kernel_law *law, const lki_kde_rows *rows, const double *bandwidth,
+                                double *out) LK_NODISCARD;
+/* The bandwidth of Sheather and Jones (1991), "solve the equation", of one column with its scale min(sd, IQR / 1.349); 0 where it is below
+ * the resolution. work: LKI_SHEATHER_JONES_BINS * 2 doubles. */
+enum { LKI_SHEATHER_JONES_BINS = 8192 };
+double lki_sheather_jones(const double *x, int64_t stride, const double *w, int64_t n, double total, double scale, double *work);
+/* Multiplies the bandwidth by the factor within [1/50, 5] that is best by cross-validation. */
+lk_status lki_kde_cross_validate(lk_context *ctx, const lki_kernel_law *law, bool squares, const lki_kde_rows *rows,
+                                 lki_kde_choice *out) LK_NODISCARD;
+
+extern const lki_conditional_operations lki_kde_conditional;
+lk_status lki_kde_condition(lk_context *ctx, const void *state, const int64_t *given, const double *values, int64_t count,
+                            void **out) LK_NODISCARD;
+extern const lki_operations lki_kde_operations;
+
+#endif
