@@ -87,7 +87,7 @@ static lk_status read_options(fit_state *f)
         f->search.em.prior.kappa = 0.01;
         f->search.em.prior.nu = d + 2.0;
     }
-    if (f->search.moves > 0 && f->task->start != NULL) {
+    if (f->search.moves > 0 && f->task->start != NULL && f->task->refit == LKI_REFIT_NONE) {
         return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "moves are part of a search over starts, and a start model is given; leave out --moves or "
                                                    "--start");
     }

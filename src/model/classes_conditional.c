@@ -11,12 +11,13 @@ typedef struct part {
     void *conditional;
     void *evidence; /* the class's marginal over the given features; NULL where none is given */
     int64_t terms;
+    int64_t uniform; /* of them uniform, the last */
 } part;
 
 typedef struct conditional {
     lki_memory memory;
     const lki_classes *classes;
-    int64_t given, wanted, terms;
+    int64_t given, wanted, terms, uniform;
     part parts[]; /* a class each */
 } conditional;
 
@@ -28,6 +29,22 @@ static int64_t all_terms(const void *state)
         terms += c->method->operations->conditional->terms(c->states[k]);
     }
     return terms;
+}
+
+static int64_t uniform_of(const lki_classes *c, int64_t k)
+{
+    const lki_conditional_operations *ops = c->method->operations->conditional;
+    return ops->uniform != NULL ? ops->uniform(c->states[k]) : 0;
+}
+
+static int64_t all_uniform(const void *state)
+{
+    const lki_classes *c = state;
+    int64_t uniform = 0;
+    for (int64_t k = 0; k < c->count; k++) {
+        uniform += uniform_of(c, k);
+    }
+    return uniform;
 }
 
 static void conditional_free(const lki_memory *memory, void *state)
@@ -63,7 +80,9 @@ static lk_status conditional_new(lk_context *ctx, const void *state, const int64
     for (int64_t k = 0; k < classes->count; k++) {
         part *p = &c->parts[k];
         p->terms = ops->conditional->terms(classes->states[k]);
+        p->uniform = uniform_of(classes, k);
         c->terms += p->terms;
+        c->uniform += p->uniform;
         if (given_count > 0) {
             LKI_GOTO(status, failed, ops->marginal(ctx, classes->states[k], given, given_count, &p->evidence));
         }
@@ -100,17 +119,25 @@ static lk_status posteriors(lk_context *ctx, const conditional *c, const double 
     return status;
 }
 
-/* Puts a class's laws at their places among all terms, from term `first` on. */
-static void place_laws(const conditional *c, int64_t k, int64_t first, int64_t rows, const double *posterior, const double *w,
-                       const double *m, double *weights, double *means)
+/* Puts a class's laws at their places among all terms: from term `first` on, and the uniform ones from term `last` on. */
+static void place_laws(const conditional *c, int64_t k, int64_t first, int64_t last, int64_t rows, const double *posterior,
+                       const double *w, const double *m, double *weights, double *means)
 {
-    const int64_t terms = c->parts[k].terms;
+    const int64_t terms = c->parts[k].terms, normal = terms - c->parts[k].uniform, wanted = c->wanted;
     for (int64_t i = 0; i < rows; i++) {
         for (int64_t t = 0; t < terms; t++) {
-            weights[i * c->terms + first + t] = posterior[i * c->classes->count + k] * w[i * terms + t];
+            const int64_t place = i * c->terms + (t < normal ? first + t : last + t - normal);
+            weights[place] = posterior[i * c->classes->count + k] * w[i * terms + t];
+            memcpy(means + place * wanted, m + (i * terms + t) * wanted, (size_t)wanted * sizeof *m);
         }
-        memcpy(means + (i * c->terms + first) * c->wanted, m + i * terms * c->wanted, (size_t)(terms * c->wanted) * sizeof *m);
     }
+}
+
+static void place_sds(const conditional *c, int64_t k, int64_t first, int64_t last, const double *s, double *sds)
+{
+    const int64_t normal = c->parts[k].terms - c->parts[k].uniform, wanted = c->wanted;
+    memcpy(sds + first * wanted, s, (size_t)(normal * wanted) * sizeof *s);
+    memcpy(sds + last * wanted, s + normal * wanted, (size_t)(c->parts[k].uniform * wanted) * sizeof *s);
 }
 
 static lk_status conditional_laws(lk_context *ctx, const void *state, const double *values, int64_t rows, double *weights, double *means,
@@ -118,21 +145,26 @@ static lk_status conditional_laws(lk_context *ctx, const void *state, const doub
 {
     const conditional *c = state;
     const lki_classes *classes = c->classes;
-    double *posterior = NULL, *w = NULL, *m = NULL;
+    double *posterior = NULL, *w = NULL, *m = NULL, *s = NULL;
     lk_status status = LK_OK;
-    int64_t first = 0;
+    int64_t first = 0, last = c->terms - c->uniform;
     size_t cells = lki_product((size_t)rows, (size_t)c->terms);
     LKI_GOTO(status, done, lki_allocate(ctx, lki_product((size_t)rows, (size_t)classes->count), sizeof *posterior, &posterior));
     LKI_GOTO(status, done, lki_allocate(ctx, cells, sizeof *w, &w));
     LKI_GOTO(status, done, lki_allocate(ctx, lki_product(cells, (size_t)c->wanted), sizeof *m, &m));
+    LKI_GOTO(status, done, lki_allocate(ctx, lki_product((size_t)c->terms, (size_t)c->wanted), sizeof *s, &s));
     LKI_GOTO(status, done, posteriors(ctx, c, values, rows, posterior));
     for (int64_t k = 0; k < classes->count; k++) {
-        LKI_GOTO(status, done, classes->method->operations->conditional->laws(ctx, c->parts[k].conditional, values, rows, w, m,
-                                                                             sds != NULL ? sds + first * c->wanted : NULL));
-        place_laws(c, k, first, rows, posterior, w, m, weights, means);
-        first += c->parts[k].terms;
+        LKI_GOTO(status, done, classes->method->operations->conditional->laws(ctx, c->parts[k].conditional, values, rows, w, m, s));
+        place_laws(c, k, first, last, rows, posterior, w, m, weights, means);
+        if (sds != NULL) {
+            place_sds(c, k, first, last, s, sds);
+        }
+        first += c->parts[k].terms - c->parts[k].uniform;
+        last += c->parts[k].uniform;
     }
 done:
+    lki_release(ctx, s);
     lki_release(ctx, posterior);
     lki_release(ctx, w);
     lki_release(ctx, m);
@@ -227,6 +259,7 @@ done:
 
 const lki_conditional_operations lki_classes_conditional = {
     .terms = all_terms,
+    .uniform = all_uniform,
     .new = conditional_new,
     .laws = conditional_laws,
     .draw = conditional_draw,

@@ -206,6 +206,53 @@ static void transformed_moments(void **state)
     lk_table_free(table);
 }
 
+/* One model a class, each with noise of its own: quantiles are those of the conditional model's distribution function. */
+static void classes_with_noise(void **state)
+{
+    lk_context *ctx = *state;
+    enum { N = 300 };
+    double x[N * 3];
+    lki_stream s = gmm_stream(403);
+    for (int i = 0; i < N; i++) {
+        for (int j = 0; j < 2; j++) {
+            x[3 * i + j] = i % 3 == 0 ? 12 * lki_random_uniform(&s) - 6 : 0.5 * lki_random_normal(&s) + (i % 2 == 0 ? 2 : -2);
+        }
+        x[3 * i + 2] = i % 2;
+    }
+    lk_table *table = gmm_table(ctx, x, N, 3);
+    const lk_roles roles = {.size = sizeof roles, .features = "x1,x2", .label = "x3"};
+    const lk_fit_options options = {
+        .size = sizeof options, .settings = gmm_settings("components=1;noise=true"), .roles = &roles, .priors = "equal"};
+    lk_model *model = NULL;
+    check_ok(ctx, lk_model_fit(ctx, "gmm", table, &options, &model));
+    assert_int_equal(lk_model_groups(model), 2);
+    assert_int_equal(lk_model_noise_group(model), -1);
+    const double levels[3] = {0.02, 0.4, 0.97};
+    const int64_t given = 0, target = 1;
+    for (double v = -5; v <= 5; v += 2.5) {
+        const double row[2] = {v, (double)NAN};
+        double out[5], cdf, mean = 0, square = 0;
+        lk_model *law = NULL;
+        check_ok(ctx, lk_model_condition(ctx, model, &given, &v, 1, &law));
+        check_ok(ctx, lk_model_predict(ctx, model, row, 1, &target, 1, levels, 3, out));
+        for (int q = 0; q < 3; q++) {
+            check_ok(ctx, lk_model_cdf(ctx, law, &out[2 + q], 1, &cdf));
+            check_near(cdf, levels[q], 1e-11);
+        }
+        for (double y = -8; y < 8; y += 1e-3) {
+            double density;
+            check_ok(ctx, lk_model_log_density(ctx, law, &y, 1, &density));
+            mean += 1e-3 * y * exp(density);
+            square += 1e-3 * y * y * exp(density);
+        }
+        check_near(out[0], mean, 2e-2);
+        check_near(out[1], sqrt(square - mean * mean), 2e-2);
+        lk_model_free(law);
+    }
+    lk_model_free(model);
+    lk_table_free(table);
+}
+
 static const char *chevron(lk_context *ctx, const char *file, lk_table **table)
 {
     const char *path = check_data(file);
@@ -450,7 +497,7 @@ int main(void)
         cmocka_unit_test(densities_and_groups),   cmocka_unit_test(marginal_and_missing), cmocka_unit_test(condition_and_predict),
         cmocka_unit_test(draws),                  cmocka_unit_test(transformed_moments),  cmocka_unit_test(chevron_as_mclust),
         cmocka_unit_test(labels_of_signal_and_noise), cmocka_unit_test(missing_values_stay_put), cmocka_unit_test(starts_and_refusals),
-        cmocka_unit_test(file),
+        cmocka_unit_test(classes_with_noise),     cmocka_unit_test(file),
     };
     return cmocka_run_group_tests(tests, check_setup, check_teardown);
 }
