@@ -1,4 +1,4 @@
-/* How sure: standard errors and intervals of a model's parameters. */
+/* How sure: standard errors and intervals of a model's parameters, tests for the number of components. */
 #ifndef LIKELY_UNCERTAINTY_H
 #define LIKELY_UNCERTAINTY_H
 
@@ -28,7 +28,7 @@ typedef struct lk_interval_options {
 
 /** One number that a model is described by, in the units that the model was fitted in (as transformed). */
 typedef struct lk_interval {
-    const char *name;      /**< "weight", "mean", "variance" or "covariance"; static text */
+    const char *name;      /**< "weight", "noise" (the weight of the noise), "mean", "variance" or "covariance"; static text */
     int64_t group;         /**< its group, 0-based; -1 = shared by all */
     int64_t row;           /**< its feature, 0-based; of a covariance the first; -1 = none, or shared by all */
     int64_t column;        /**< of a covariance the second feature; of a variance as `row`; -1 otherwise */
@@ -74,6 +74,54 @@ typedef struct lk_intervals {
  * the model. */
 LK_API LK_NODISCARD lk_status lk_model_intervals(lk_context *context, const lk_model *model, const lk_table *table,
                                                  const lk_interval_options *options, lk_intervals *out);
+
+/** How a likelihood-ratio test is made. Set `size` to sizeof(lk_ratio_options); zero elsewhere means the default. */
+typedef struct lk_ratio_options {
+    size_t size;   /**< sizeof(lk_ratio_options) */
+    int64_t draws; /**< data sets drawn from each smaller model, at least 1; 0 = 999 */
+    double alpha;  /**< significance level within (0, 1): the first step with a p-value above it is the last; 0 = .05 */
+} lk_ratio_options;
+
+/** One step: some number of components against the next. */
+typedef struct lk_ratio_step {
+    int64_t components;                /**< of the smaller model */
+    int64_t alternative;               /**< of the larger one */
+    double log_likelihood;             /**< of the smaller model, nats, in the data's units */
+    double log_likelihood_alternative; /**< of the larger one */
+    double statistic;                  /**< twice the difference */
+    double p_value;                    /**< (1 + draws with a statistic at least as large) / (1 + draws used) */
+    int64_t used;                      /**< draws whose two fits can be used */
+    int64_t left_out;                  /**< draws of which a fit is degenerate or impossible */
+    int64_t unconverged;               /**< used draws of which a fit did not converge */
+} lk_ratio_step;
+
+/** A sequence of tests. Set `size` to sizeof(lk_ratio_test) before the call. */
+typedef struct lk_ratio_test {
+    size_t size;          /**< sizeof(lk_ratio_test) */
+    lk_ratio_step *steps; /**< `count` of them; given back by lk_free() */
+    int64_t count;        /**< how many were made */
+    int64_t components;   /**< the number of components that was not rejected; of the largest asked for if all were */
+    int ended;            /**< 1 = a step was not significant; 0 = all steps asked for are: there may be more components */
+    int trusted;          /**< 0 = a fit to the rows themselves is degenerate or did not converge, so that its step is not to be trusted; a
+                               degenerate larger model ends the sequence, without a p-value */
+} lk_ratio_test;
+
+/** Tests each number of components against the next by the likelihood ratio, whose law is found by drawing data sets from the smaller
+ * model and fitting both to each (parametric bootstrap: McLachlan 1987, J. R. Stat. Soc. C 36:318-324). The chi-squared law does not
+ * hold for mixtures. Steps go up until one is not significant.
+ * @param context a context.
+ * @param method a method with the parameter components; NULL = the first of the registry.
+ * @param table the rows. Weights must be whole numbers: a row of weight 2 stands for two.
+ * @param fit as in lk_model_fit(); the setting components says which numbers, such as "1..4" (at least two, without gaps). The covariance
+ * family and all that is no number of components must be settled: one test compares one kind of model. start, holdout and folds
+ * must not be set. Drawn data sets have the missing values of the rows.
+ * @param options NULL for all defaults.
+ * @param out receives the result.
+ * Errors: LK_ERROR_ARGUMENT, LK_ERROR_UNSUPPORTED (a method without components or draws), LK_ERROR_DATA (also weights that are not whole),
+ * LK_ERROR_NUMERIC (no draw can be used), LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.
+ * Cost: each step two searches a draw, side by side; memory of the drawn rows a thread. */
+LK_API LK_NODISCARD lk_status lk_model_ratio_test(lk_context *context, const char *method, const lk_table *table,
+                                                  const lk_fit_options *fit, const lk_ratio_options *options, lk_ratio_test *out);
 
 #ifdef __cplusplus
 }

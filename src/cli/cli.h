@@ -102,6 +102,8 @@ bool cli_flag(const cli_command *command, const char *name);
 int64_t cli_integer(const cli_command *command, const char *name);
 double cli_real(const cli_command *command, const char *name);
 bool cli_parse_size(const char *text, int64_t *out); /* "64M" */
+/* The method's parameters that were given, ended by a NULL name; `settings` has room for CLI_OPTIONS_MAX + 1. */
+void cli_settings(const cli_command *command, lk_setting *settings);
 
 /* suggest.c: the nearest of some names, NULL if none is near. */
 typedef struct cli_nearest {

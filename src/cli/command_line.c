@@ -374,3 +374,15 @@ int cli_parse(cli_command *command, int argc, char **argv)
     /* --help must answer whatever else is missing. */
     return cli_flag(command, "help") ? CLI_DONE : check_operands(command);
 }
+
+void cli_settings(const cli_command *command, lk_setting *settings)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < command->value_count; i++) {
+        const cli_value *value = &command->values[i];
+        if (value->of_method && value->given) {
+            settings[count++] = (lk_setting){value->parameter->name, value->text};
+        }
+    }
+    settings[count] = (lk_setting){NULL, NULL};
+}

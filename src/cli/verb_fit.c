@@ -104,19 +104,6 @@ static char *read_text(const char *path)
     return text;
 }
 
-/* The method's parameters that were given, ended by a NULL name. */
-static void collect_settings(const cli_command *command, lk_setting *settings)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < command->value_count; i++) {
-        const cli_value *value = &command->values[i];
-        if (value->of_method && value->given) {
-            settings[count++] = (lk_setting){value->parameter->name, value->text};
-        }
-    }
-    settings[count] = (lk_setting){NULL, NULL};
-}
-
 static int build(cli_command *command, const lk_setting *settings, lk_model **model)
 {
     const char *path = cli_text(command, "params");
@@ -217,7 +204,7 @@ static int run(cli_command *command)
         return code;
     }
     lk_setting settings[CLI_OPTIONS_MAX + 1];
-    collect_settings(command, settings);
+    cli_settings(command, settings);
     lk_model *model = NULL;
     char *output = cli_given(command, "output") ? strdup(cli_text(command, "output")) : default_output(source);
     if (output == NULL) {

@@ -504,7 +504,7 @@ static lk_status run_from_start(fit_state *f)
         return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "the start model's covariance is %s; leave --covariance out or ask for the same",
                         start->covariance->name);
     }
-    if (lki_value_is_set(v, "noise") && lki_value_flag(v, "noise") != (start->noise != 0)) {
+    if (free_shape && lki_value_is_set(v, "noise") && lki_value_flag(v, "noise") != (start->noise != 0)) {
         return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "the start model has %s noise; leave --noise out: a fit goes on as the start is",
                         start->noise ? "a component of" : "no");
     }
@@ -534,6 +534,14 @@ static lk_status run_from_start(fit_state *f)
 done:
     release(f);
     return status;
+}
+
+/* Whether to search for a fit of the start's shape; where parameters are frozen, or the settings do not tell of its noise, it begins
+ * there instead. */
+static int searches_shape(const fit_state *f)
+{
+    return f->task->refit == LKI_REFIT_SEARCH && f->search.em.freeze == 0 &&
+           lki_value_flag(f->task->values, "noise") == (((const lki_gmm *)f->task->start)->mixture->noise != 0);
 }
 
 /* The search for the start's number of components and family alone. */
@@ -610,7 +618,7 @@ static lk_status gmm_fit(lk_context *ctx, const lki_fit_task *task, void **state
         return lki_fail(ctx, LK_ERROR_MEMORY, "out of memory for the table of fits");
     }
     LKI_GOTO(status, done, read_options(&f));
-    if (task->refit == LKI_REFIT_SEARCH && f.search.em.freeze == 0) {
+    if (searches_shape(&f)) {
         LKI_GOTO(status, done, search_shape(&f));
     } else if (task->start != NULL) {
         LKI_GOTO(status, done, run_from_start(&f));

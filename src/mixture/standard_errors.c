@@ -33,8 +33,11 @@ int64_t lki_gmm_quantities(const void *state, lki_quantity *out)
     const lki_mixture *m = ((const lki_gmm *)state)->mixture;
     const int64_t K = m->K, d = m->d, covariances = covariances_of(m);
     int64_t count = 0;
-    for (int64_t k = 0; K > 1 && k < K; k++) {
+    for (int64_t k = 0; K + m->noise > 1 && k < K; k++) {
         put(out, &count, (lki_quantity){.name = "weight", .group = k, .row = -1, .column = -1, .scale = LKI_SCALE_SHARE});
+    }
+    if (m->noise) {
+        put(out, &count, (lki_quantity){.name = "noise", .group = -1, .row = -1, .column = -1, .scale = LKI_SCALE_SHARE});
     }
     for (int64_t i = 0; i < K * d; i++) {
         put(out, &count, (lki_quantity){.name = "mean", .group = i / d, .row = i % d, .column = -1, .scale = LKI_SCALE_REAL});
@@ -61,6 +64,9 @@ double lki_gmm_quantity(const void *state, const lki_quantity *q)
     const int64_t d = m->d, k = q->group < 0 ? 0 : q->group;
     if (strcmp(q->name, "weight") == 0) {
         return m->weights[k];
+    }
+    if (strcmp(q->name, "noise") == 0) {
+        return *m->uniform;
     }
     if (strcmp(q->name, "mean") == 0) {
         return m->means[k * d + q->row];
@@ -159,7 +165,8 @@ static lk_status check(lk_context *ctx, const lki_mixture *m)
 {
     const int64_t P = lki_mixture_coordinates(m);
     if (m->noise) {
-        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "standard errors by the observed information are not given for a mixture with noise");
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "standard errors by the observed information are not given for a mixture with noise; "
+                                                  "ask for bootstrap intervals");
     }
     if (P > LKI_COORDINATES_MAX) {
         return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "%lld parameters: the information of more than %d is not made; ask for bootstrap intervals",

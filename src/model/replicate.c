@@ -223,6 +223,10 @@ static lk_status match_groups(const replicating *s, worker *w, const lk_model *f
             }
         }
     }
+    const int64_t noise = fit->operations.noise_group != NULL ? fit->operations.noise_group(fit->state) : -1;
+    if (noise >= 0) { /* noise stays noise, whatever the rows say */
+        w->overlap[noise * (K + 1)] -= 2.0 * (double)K * s->r->rows->total;
+    }
     lki_assign(K, w->overlap, w->order, w->overlap + KK, w->order + K);
 done:
     lki_question_close(w->ctx, &theirs);

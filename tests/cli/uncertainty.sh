@@ -30,3 +30,15 @@ head -100 faithful.csv >part.csv
 try likely intervals tied.lk part.csv -o part.txt
 printf 'eruptions,waiting\n2,50\n3,60\n' >two.csv
 try likely intervals tied.lk two.csv
+echo == lrt
+likely lrt faithful.csv -k 1..3 --covariance full --draws 39 --threads 1 >a
+likely lrt faithful.csv -k 1..3 --covariance full --draws 39 --threads 2 | cmp - a && echo "threads do not matter"
+awk '/against/ { print $1, $2, $3, $4, $5, $6, $8, $9 } /reject/' a
+likely lrt faithful.csv -k 1..2 --covariance tied --draws 19 --json | json 'sorted(v), sorted(v["steps"][0]), v["components"], v["ended"], v["steps"][0]["p_value"]'
+try likely lrt faithful.csv -k 2
+try likely lrt faithful.csv -k 1,3
+try likely lrt faithful.csv -k 1..2 --covariance full,tied
+try likely lrt faithful.csv -k 1..2 --alpha 0
+try likely lrt faithful.csv -k 1..2 --draws none
+sed 's/,2$/,0.5/' w.csv >half.csv
+try likely lrt half.csv -k 1..2 --weight w

@@ -73,8 +73,31 @@ static void bootstrap(void **state)
     }
 }
 
+static void ratio_test(void **state)
+{
+    (void)state;
+    lk_context *contexts[2] = {check_context(1), check_context(2)};
+    lk_table *table = make_table(contexts[0], 300);
+    lk_ratio_test out[3];
+    const lk_roles roles = {.size = sizeof roles, .features = "x1,x2,x3", .weight = "x4"};
+    const lk_ratio_options options = {.size = sizeof options, .draws = 5};
+    for (int turn = 0; turn < 3; turn++) {
+        const lk_fit_options fit = {.size = sizeof fit, .settings = gmm_settings("components=1..2;restarts=2"), .roles = &roles, .seed = 2};
+        out[turn] = (lk_ratio_test){.size = sizeof out[turn]};
+        check_ok(contexts[turn > 0], lk_model_ratio_test(contexts[turn > 0], "gmm", table, &fit, &options, &out[turn]));
+        assert_int_equal(out[turn].count, 1);
+        assert_memory_equal(out[turn].steps, out[0].steps, sizeof *out[0].steps);
+    }
+    for (int turn = 0; turn < 3; turn++) {
+        lk_free(contexts[turn > 0], out[turn].steps);
+    }
+    lk_table_free(table);
+    lk_context_free(contexts[0]);
+    lk_context_free(contexts[1]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(information), cmocka_unit_test(bootstrap)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(information), cmocka_unit_test(bootstrap), cmocka_unit_test(ratio_test)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

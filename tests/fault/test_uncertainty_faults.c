@@ -23,6 +23,17 @@ static lk_status bootstrap(lk_context *ctx, const lk_model *model, const lk_tabl
     return status;
 }
 
+static lk_status ratio_test(lk_context *ctx, const lk_model *model, const lk_table *table)
+{
+    lk_ratio_test out = {.size = sizeof out};
+    const lk_fit_options fit = {.size = sizeof fit, .settings = gmm_settings("components=1..2;init=hierarchical;restarts=1;max_iter=5")};
+    const lk_ratio_options options = {.size = sizeof options, .draws = 1};
+    (void)model;
+    lk_status status = lk_model_ratio_test(ctx, "gmm", table, &fit, &options, &out);
+    lk_free(ctx, out.steps);
+    return status;
+}
+
 /* After the failure LK_ERROR_MEMORY with a text, and nothing left behind. Few failures are made up for by ways with fewer threads. */
 static void fail_each(work run, const char *settings)
 {
@@ -69,6 +80,7 @@ static void allocations(void **state)
     fail_each(intervals, "components=2");
     fail_each(intervals, "components=2;covariance=VVE");
     fail_each(bootstrap, "components=2");
+    fail_each(ratio_test, "components=2");
 }
 
 static int after_many(void *state)
