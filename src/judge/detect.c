@@ -26,6 +26,7 @@ struct lk_detector {
     int64_t *columns;      /* d: those of the features */
     int64_t rows;          /* of the reference, before those that lack a value are left out */
     int64_t seed;
+    double *draws;         /* rows x d: those of the model, once an incomplete row wants them; NULL = made anew each time */
     ranking *complete;     /* of the rows that have all features */
     lki_patterns patterns; /* their answers: rankings by the features that are there */
 };
@@ -73,9 +74,31 @@ static int64_t restrict_rows(double *x, int64_t rows, int64_t d, const unsigned 
     return kept;
 }
 
+/* Keeps the draws where they are small beside the memory at hand: they are the same however often they are made. */
+static lk_status draws_keep(lk_context *ctx, lk_detector *r)
+{
+    size_t values = lki_product((size_t)r->rows, (size_t)r->model->d);
+    double *draws;
+    if (r->kind != LK_REFERENCE_DRAWS || r->draws != NULL || 8.0 * (double)values > 0.125 * (double)lki_memory_limit(ctx)) {
+        return LK_OK;
+    }
+    LKI_TRY(lki_allocate(ctx, values, sizeof *draws, &draws));
+    lk_status status = lk_model_sample(ctx, r->model, r->seed, 0, r->rows, draws);
+    if (status != LK_OK) {
+        lki_release(ctx, draws);
+        return status;
+    }
+    r->draws = draws;
+    return LK_OK;
+}
+
 /* Reference rows first..first + rows. */
 static lk_status reference_rows(lk_context *ctx, const lk_detector *r, int64_t first, int64_t rows, double *x)
 {
+    if (r->draws != NULL) {
+        memcpy(x, r->draws + first * r->model->d, (size_t)(rows * r->model->d) * sizeof *x);
+        return LK_OK;
+    }
     return r->table != NULL ? lk_table_gather(ctx, r->table, first, rows, r->columns, r->model->d, x)
                             : lk_model_sample(ctx, r->model, r->seed, first, rows, x);
 }
@@ -185,6 +208,7 @@ lk_status lk_detector_new(lk_context *ctx, const lk_model *model, const lk_detec
     r->patterns.d = model->d;
     r->patterns.release = ranking_release;
     r->patterns.bytes = 8.0 * (double)r->rows;
+    r->patterns.bytes_most = 0.25 * (double)lki_memory_limit(ctx);
     *out = r;
     r = NULL;
 done:
@@ -198,6 +222,7 @@ void lk_detector_free(lk_context *ctx, lk_detector *r)
     if (r != NULL) {
         lki_patterns_free(ctx, &r->patterns);
         lki_release(ctx, r->complete);
+        lki_release(ctx, r->draws);
         lki_release(ctx, r->columns);
         lki_release(ctx, r);
     }
@@ -220,6 +245,7 @@ static lk_status incomplete_rows(lk_context *ctx, lk_detector *r, const double *
         bool answered = r->kind != LK_REFERENCE_KEPT && !isnan(score[pattern->rows[0]]);
         if (answered && pattern->answer == NULL) {
             ranking *made;
+            LKI_TRY(draws_keep(ctx, r));
             LKI_TRY(ranking_new(ctx, r, pattern->missing, &made));
             lki_patterns_keep(ctx, &r->patterns, pattern, made);
         }

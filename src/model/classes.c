@@ -328,6 +328,35 @@ static lk_status classes_smooth(lk_context *ctx, const void *state, const double
     return LK_OK;
 }
 
+/* ---- normal distributions: those of the first class, then those of the second, ... ---- */
+
+static int64_t classes_normals(const void *state)
+{
+    const lki_classes *c = state;
+    int64_t sum = 0;
+    for (int64_t k = 0; k < c->count; k++) {
+        int64_t count = c->method->operations->normals(c->states[k]);
+        if (count == 0) {
+            return 0;
+        }
+        sum += count;
+    }
+    return sum;
+}
+
+static void classes_normal(const void *state, int64_t index, double *weight, double *mean, double *covariance)
+{
+    const lki_classes *c = state;
+    const lki_operations *own = c->method->operations;
+    int64_t k = 0;
+    for (int64_t count = own->normals(c->states[k]); index >= count; count = own->normals(c->states[k])) {
+        index -= count;
+        k++;
+    }
+    own->normal(c->states[k], index, weight, mean, covariance);
+    *weight *= c->priors[k];
+}
+
 /* ---- which of them a method gives ---- */
 
 lki_operations lki_classes_operations(const lki_method *method)
@@ -348,6 +377,8 @@ lki_operations lki_classes_operations(const lki_method *method)
         .prior = classes_prior,
         .condition = condition ? classes_condition : NULL,
         .conditional = condition ? &lki_classes_conditional : NULL,
+        .normals = own->normals != NULL ? classes_normals : NULL,
+        .normal = own->normals != NULL ? classes_normal : NULL,
         .free = lki_classes_free,
     };
 }

@@ -44,7 +44,7 @@ void lki_patterns_free(lk_context *ctx, lki_patterns *p)
 static lk_status reserve(lk_context *ctx, lki_patterns *p, int64_t rows)
 {
     if (p->buckets == NULL) {
-        double most = KEPT_BYTES / fmax(p->bytes, 1.0);
+        double most = (p->bytes_most > 0.0 ? p->bytes_most : KEPT_BYTES) / fmax(p->bytes, 1.0);
         p->kept_most = most < KEPT_LEAST ? KEPT_LEAST : most > KEPT_MOST ? KEPT_MOST : (int64_t)most;
         LKI_TRY(lki_zeros(ctx, (size_t)p->kept_most, sizeof *p->kept, &p->kept));
         LKI_TRY(lki_zeros(ctx, (size_t)p->d, 1, &p->key));

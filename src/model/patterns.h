@@ -22,6 +22,7 @@ typedef struct lki_patterns {
     int64_t d;
     void (*release)(lk_context *ctx, void *answer);
     double bytes;         /* of one answer, about: it bounds how many are kept, never what they say */
+    double bytes_most;    /* of all that are kept; 0 = a modest default */
     lki_pattern **met;    /* the patterns of the present block, in the order of their first rows */
     int64_t met_count;
     lki_pattern **buckets;

@@ -416,10 +416,62 @@ static void transforms(void **state)
     lk_table_free(second);
 }
 
+/* A fit by classes is the mixture of its classes' mixtures: the mixture that stands at the label's means, to rounding. Noise is no normal
+ * distribution. */
+static void classes_and_noise(void **state)
+{
+    lk_context *ctx = *state;
+    enum { N = 300 };
+    double rows[N * 2];
+    lki_stream s = gmm_stream(8400);
+    for (int i = 0; i < N; i++) {
+        rows[2 * i] = lki_random_normal(&s) * (1 + i % 3) + 4 * (i % 3);
+        rows[2 * i + 1] = i % 3;
+    }
+    const char *const names[] = {"x", "class"};
+    const lk_setting one[] = {{"components", "1"}, {NULL, NULL}}, noisy[] = {{"components", "2"}, {"noise", "true"}, {NULL, NULL}};
+    lk_roles by_class = {.size = sizeof by_class, .features = "x", .label = "class"}, alone = {.size = sizeof alone, .features = "x"};
+    lk_fit_options fit = {.size = sizeof fit, .settings = one, .roles = &by_class};
+    lk_table *table = NULL;
+    lk_model *classes = NULL, *mixture = NULL, *noise = NULL;
+    check_ok(ctx, lk_table_from_array(ctx, rows, N, 2, names, &table));
+    check_ok(ctx, lk_model_fit(ctx, "gmm", table, &fit, &classes));
+    fit = (lk_fit_options){.size = sizeof fit, .settings = noisy, .roles = &alone};
+    check_ok(ctx, lk_model_fit(ctx, "gmm", table, &fit, &noise));
+    double mean[3] = {0}, variance[3] = {0};
+    for (int i = 0; i < N; i++) {
+        mean[i % 3] += rows[2 * i] / 100;
+    }
+    for (int i = 0; i < N; i++) {
+        variance[i % 3] += pow(rows[2 * i] - mean[i % 3], 2) / 100;
+    }
+    char json[400];
+    const double third = 1.0 / 3;
+    snprintf(json, sizeof json, "{\"weights\":[%.17g,%.17g,%.17g],\"means\":[[%.17g],[%.17g],[%.17g]],\"covariances\":[%.17g,%.17g,%.17g],"
+             "\"covariance\":\"spherical\",\"columns\":[\"x\"]}", third, third, third, mean[0], mean[1], mean[2], variance[0], variance[1],
+             variance[2]);
+    mixture = gmm_build(ctx, json);
+    lk_comparison same = compare_with(ctx, classes, mixture, 2000, 1), other = compare_with(ctx, noise, mixture, 2000, 1);
+    assert_null(same.unavailable);
+    assert_int_equal(same.components_a, 3);
+    check_near(same.kl.estimate, 0, 1e-9);
+    check_near(same.kl.upper, 0, 1e-9);
+    check_near(same.wasserstein, 0, 1e-6);
+    assert_non_null(other.unavailable);
+    check_contains(other.unavailable, "not both mixtures of normal");
+    release(ctx, &same);
+    release(ctx, &other);
+    lk_model_free(classes);
+    lk_model_free(mixture);
+    lk_model_free(noise);
+    lk_table_free(table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(two_normals), cmocka_unit_test(l2_quadrature_1d), cmocka_unit_test(l2_quadrature_2d),
                                        cmocka_unit_test(pairs_quadrature), cmocka_unit_test(bounds_hold), cmocka_unit_test(itself), cmocka_unit_test(symmetric),
-                                       cmocka_unit_test(matchings), cmocka_unit_test(transforms)};
+                                       cmocka_unit_test(matchings), cmocka_unit_test(transforms),
+                                       cmocka_unit_test(classes_and_noise)};
     return cmocka_run_group_tests(tests, check_setup, check_teardown);
 }
