@@ -55,6 +55,9 @@ static void ask(lk_context *ctx, const lk_model *model)
     require(lk_model_log_density(ctx, model, x, 3, out) == LK_OK);
     require(lk_model_sample(ctx, model, 1, 0, 3, out) == LK_OK);
     require(lk_model_score(ctx, model, x, 3, out) == LK_OK);
+    int64_t drawn[3];
+    require(lk_model_classes(model) == NULL || lk_table_levels(lk_model_classes(model), 0) == k);
+    require(lk_model_classes(model) == NULL || lk_model_sample_classes(ctx, model, 1, 0, 3, drawn) == LK_OK);
     require(k == 0 || lk_model_responsibilities(ctx, model, x, 3, out) == LK_OK);
     free(x);
     free(out);
