@@ -139,6 +139,7 @@ const char *cli_count(double value, char *buffer, size_t size);    /* whole numb
 
 /* deliver.c: a text to standard output or, whole or not at all, to a file. */
 int cli_deliver(cli_command *command, const char *text);
+int cli_deliver_file(const char *path, const char *text); /* written beside its place, synced and renamed */
 bool cli_same_file(const char *a, const char *b);
 int cli_check_model_output(const cli_command *command); /* CLI_USAGE where a model and --json both want standard output */
 int cli_deliver_model(cli_command *command, const lk_model *model, const char *output); /* saves it and tells about it */

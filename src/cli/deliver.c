@@ -31,8 +31,7 @@ static bool write_all(int file, const char *text, size_t length)
     return true;
 }
 
-/* Written beside its place, synced and renamed. */
-static int deliver_file(const char *path, const char *text)
+int cli_deliver_file(const char *path, const char *text)
 {
     struct stat place;
     size_t length = strlen(text);
@@ -82,7 +81,7 @@ int cli_deliver(cli_command *command, const char *text)
         fputs(text, stdout); /* errors show when main flushes */
         return CLI_DONE;
     }
-    return deliver_file(path, text);
+    return cli_deliver_file(path, text);
 }
 
 int cli_check_model_output(const cli_command *command)

@@ -28,6 +28,7 @@ typedef enum lki_pair_reduction {
     LKI_PAIR_LOG_SUM, /* log sum_j w_j k(x_i, y_j), without under- or overflow; kernels above 0, coefficients and weights at least 0 */
     LKI_PAIR_MEAN,    /* sum_j p_ij v_jr with p_ij = w_j k_ij / sum_l w_l k_il: the softmax of log k; NaN where all k are 0 */
     LKI_PAIR_MAX,     /* the largest k(x_i, y_j) and the first j that has it */
+    LKI_PAIR_VALUES,  /* the values k(x_i, y_j) themselves: for few rows */
     LKI_PAIR_NEAREST  /* the `nearest` smallest arguments s(x_i, y_j), ascending, the first j first among equals; one kernel of the square */
 } lki_pair_reduction;
 
@@ -52,7 +53,7 @@ typedef struct lki_pair_request {
     const int64_t *own;    /* rows: a j that is left out for row i, -1 = none; NULL = none */
     const double *direction; /* rows x d, of CURVATURE */
     int64_t nearest;       /* of NEAREST: 1..m, less 1 where a j is left out */
-    double *out;           /* rows x sides, or rows (LOG_SUM, MAX), or rows x nearest */
+    double *out;           /* rows x sides, or rows (LOG_SUM, MAX), rows x m (VALUES), or rows x nearest */
     double *log_sum;       /* rows, of MEAN: log sum_j w_j k_ij; may be NULL */
     double *slope;         /* rows x d, of a derivative */
     int64_t *index;        /* rows, or rows x nearest; may be NULL */

@@ -213,6 +213,11 @@ LKI_INLINE lki_pair_jet lki_jet(const lki_kernel_id id, lki_vd s, double p, doub
         return (lki_pair_jet){-r, lki_vset1(__builtin_nan("")), lki_vset1(-0.5) * inverse,
                               lki_vset1(0.25) * inverse * inverse * inverse};
     }
+    case LKI_KERNEL_sobolev: { /* c = 2 pi^2 */
+        const lki_vd r = lki_vsqrt(s), inverse = lki_vselect(lki_vgt(r, zero), one / r, zero), c = lki_vset1(0x1.3bd3cc9be45dep+4);
+        return (lki_pair_jet){one + c * (s - r + lki_vset1(1.0 / 6.0)), lki_vset1(__builtin_nan("")),
+                              c * (one - lki_vset1(0.5) * inverse), lki_vset1(0.25) * c * inverse * inverse * inverse};
+    }
     case LKI_KERNEL_von_mises_fisher: {
         const lki_vd log = lki_vset1(p) * (s - one);
         return (lki_pair_jet){want & LKI_WANT_VALUE ? lki_vexp_below(log) : log, log, lki_vset1(p), lki_vset1(p * p)};

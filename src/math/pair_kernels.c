@@ -95,6 +95,9 @@ lki_kernel_value lki_kernel_reference(lki_kernel_id id, double s, double p, doub
         return (lki_kernel_value){s, (double)NAN, 1.0, 0.0};
     case LKI_KERNEL_energy:
         return (lki_kernel_value){-r, (double)NAN, -0.5 * inverse, 0.25 * inverse * inverse * inverse};
+    case LKI_KERNEL_sobolev:
+        return (lki_kernel_value){1.0 + 2.0 * M_PI * M_PI * (s - r + 1.0 / 6.0), (double)NAN, 2.0 * M_PI * M_PI * (1.0 - 0.5 * inverse),
+                                  0.5 * M_PI * M_PI * inverse * inverse * inverse};
     case LKI_KERNEL_von_mises_fisher:
         return (lki_kernel_value){exp(p * (s - 1.0)), p * (s - 1.0), p, p * p};
     default:

@@ -35,6 +35,7 @@ typedef enum lki_kernel_argument {
     X(polynomial, PRODUCT, false, true, -1.0, "degree", 1, 2, 16, "(s + offset)^degree, a whole degree")                                \
     X(cosine_similarity, DIRECTION, false, true, -1.0, NULL, 0, 0, 0, "s")                                                              \
     X(energy, SQUARE, false, true, -1.0, NULL, 0, 0, 0, "-r")                                                                           \
+    X(sobolev, SQUARE, false, true, -1.0, NULL, 0, 0, 0, "1 + 2 pi^2 (s - r + 1/6), s <= 1: of one column, periodic")                   \
     X(von_mises_fisher, DIRECTION, false, false, -1.0, "kappa", 1e-6, 1, 1e6, "exp(kappa (s - 1))")
 
 typedef enum lki_kernel_id {

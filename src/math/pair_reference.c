@@ -172,6 +172,7 @@ static void finish(const lki_pair_request *r, int64_t i, int64_t d, const row_su
             r->index[i] = sums->best;
         }
         break;
+    case LKI_PAIR_VALUES:
     case LKI_PAIR_NEAREST:
         break;
     default:
@@ -242,6 +243,9 @@ static void one_row(const lki_pair_term *terms, int64_t count, const double *y, 
                     add_pair(r, &terms[k], &p, shift, j, d, sums);
                 }
                 value += terms[k].coefficient * p.value;
+            }
+            if (r->reduction == LKI_PAIR_VALUES) {
+                r->out[i * m + j] = value;
             }
             if (!left_out && value > sums->largest) {
                 sums->largest = value;

@@ -8,11 +8,14 @@
 
 /* Strips of a task: they share a tile of points while it is in the cache. */
 enum { STRIPS = 4 };
+/* Points of a task that writes values. */
+enum { RANGE = 256 * LKI_PAIR_TILE };
 
 typedef struct pair_run {
     lki_pair_job job;
     const lki_pair_isa *isa;
     int64_t task_rows;
+    int64_t ranges, range; /* of points, whole tiles: VALUES alone divides them over tasks too, since it adds nothing up */
 } pair_run;
 
 /* ---- checks ---- */
@@ -262,6 +265,8 @@ static void strip_finish(const pair_run *run, const lki_pair_strip *s, double *g
                 r->index[row] = s->best_index[i];
             }
             break;
+        case LKI_PAIR_VALUES:
+            break; /* written tile by tile */
         case LKI_PAIR_NEAREST:
             memcpy(r->out + row * r->nearest, s->best + i * r->nearest, (size_t)r->nearest * sizeof(double));
             if (r->index != NULL) {
@@ -301,7 +306,7 @@ static lk_status tiles_new(lk_context *ctx, const pair_run *run, lki_pair_tiles 
 static lk_status pair_task(lk_context *ctx, void *state, int thread, int64_t index)
 {
     const pair_run *run = state;
-    const int64_t first = index * run->task_rows, left = run->job.request->rows - first;
+    const int64_t first = index / run->ranges * run->task_rows, left = run->job.request->rows - first;
     const int64_t rows = left < run->task_rows ? left : run->task_rows, wide = 3 * run->isa->lanes;
     lki_pair_strip strips[STRIPS] = {0};
     lki_pair_tiles tiles = {0};
@@ -320,7 +325,8 @@ static lk_status pair_task(lk_context *ctx, void *state, int thread, int64_t ind
         strip_load(run, s, first + done_rows, rows - done_rows);
         done_rows += s->vectors == 3 ? wide : run->isa->lanes;
     }
-    for (int64_t j = 0; j < run->job.pair->padded; j += LKI_PAIR_TILE) {
+    const int64_t begin = index % run->ranges * run->range, end = begin + run->range;
+    for (int64_t j = begin; j < run->job.pair->padded && j < end; j += LKI_PAIR_TILE) {
         if (j % (64 * LKI_PAIR_TILE) == 0) {
             LKI_GOTO(status, done, lki_cancelled(ctx));
         }
@@ -373,7 +379,9 @@ lk_status lki_pair_run(lk_context *ctx, const lki_pair *pair, const lki_pair_req
     LKI_TRY(lki_pair_check(ctx, pair, request));
     run.task_rows = STRIPS * 3 * run.isa->lanes;
     LKI_GOTO(status, done, lay_out(ctx, &run, &v, &log_weight));
-    LKI_GOTO(status, done, lki_parallel(ctx, (request->rows + run.task_rows - 1) / run.task_rows, pair_task, &run));
+    run.range = request->reduction == LKI_PAIR_VALUES ? RANGE : pair->padded;
+    run.ranges = (pair->padded + run.range - 1) / run.range;
+    LKI_GOTO(status, done, lki_parallel(ctx, (request->rows + run.task_rows - 1) / run.task_rows * run.ranges, pair_task, &run));
 done:
     lki_release(ctx, v);
     lki_release(ctx, log_weight);

@@ -518,6 +518,19 @@ static void largest_value(const tile *t)
     }
 }
 
+static void write_values(const tile *t)
+{
+    const int64_t m = t->job->pair->m, left = m - t->first, count = left < t->count ? left : t->count, lanes = t->strip->lanes;
+    all_terms(t);
+    leave_out(t, 0.0, t->arrays->total);
+    for (int64_t i = 0; i < t->strip->rows; i++) {
+        double *out = t->job->request->out + (t->strip->first_row + i) * m + t->first;
+        for (int64_t j = 0; j < count; j++) {
+            out[j] = t->arrays->total[j * lanes + i];
+        }
+    }
+}
+
 /* Keeps (value, j) where it is among the smallest; ties stay behind those that came before. */
 static void keep(lki_pair_strip *s, int64_t kept, int64_t lane, double value, int64_t j)
 {
@@ -573,6 +586,9 @@ static void pair_tile(const lki_pair_job *job, lki_pair_strip *strip, const lki_
         break;
     case LKI_PAIR_MAX:
         largest_value(&t);
+        break;
+    case LKI_PAIR_VALUES:
+        write_values(&t);
         break;
     case LKI_PAIR_NEAREST:
         nearest(&t);

@@ -74,9 +74,11 @@ static double distance(int64_t rows, int64_t width, double least, const double *
 static void compare(lk_context *ctx, const lki_pair_term *terms, int64_t count, const inputs *in, int64_t d, lki_pair_request r,
                     double worst[2])
 {
-    static double out[2][N * 8], slope[2][N * D_MOST], log_sum[2][N];
+    static double out[2][N * M], slope[2][N * D_MOST], log_sum[2][N];
     static int64_t index[2][N * 8];
-    const int64_t width = r.reduction == LKI_PAIR_NEAREST ? r.nearest : r.reduction == LKI_PAIR_MAX || r.sides == 0 ? 1 : r.sides;
+    const int64_t width = r.reduction == LKI_PAIR_NEAREST  ? r.nearest
+                          : r.reduction == LKI_PAIR_VALUES ? M
+                          : r.reduction == LKI_PAIR_MAX || r.sides == 0 ? 1 : r.sides;
     lki_pair *pair = NULL;
     const lki_memory memory = lki_memory_of(ctx);
     check_ok(ctx, lki_pair_new(ctx, terms, count, in->y, M, d, &pair));
@@ -142,6 +144,8 @@ static void all_requests(lk_context *ctx, int kernel, int64_t d, int kind, doubl
             }
         }
         lki_pair_request r = {.reduction = LKI_PAIR_MAX};
+        compare(ctx, &term, 1, &in, d, r, worst);
+        r = (lki_pair_request){.reduction = LKI_PAIR_VALUES, .own = in.own};
         compare(ctx, &term, 1, &in, d, r, worst);
         if (!k->has_sign && kind != 4) {
             r = (lki_pair_request){.reduction = LKI_PAIR_MEAN, .v = in.v, .sides = 3, .weights = in.w, .own = in.own};
@@ -304,7 +308,8 @@ static void test_closed_forms(void **state)
         double value; /* k at u = 1/2 plus k at u = 1, h = 2 */
     } cases[] = {{"gaussian", 0.88249690258459540 + 0.60653065971263342}, {"matern12", 0.60653065971263342 + 0.36787944117144233},
                  {"epanechnikov", 0.75}, {"biweight", 0.5625}, {"triweight", 0.421875}, {"tricube", 0.669921875},
-                 {"cosine", 0.70710678118654752}, {"box", 1.0}, {"triangle", 0.5}, {"cauchy", 0.8 + 0.5}, {"energy", -1.5}};
+                 {"cosine", 0.70710678118654752}, {"box", 1.0}, {"triangle", 0.5}, {"cauchy", 0.8 + 0.5}, {"energy", -1.5},
+                 {"sobolev", 2.0 - M_PI * M_PI / 6.0 + M_PI * M_PI / 3.0}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const double h = 2.0;
         double out;

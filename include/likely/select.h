@@ -1,0 +1,81 @@
+/* Fewer rows with the same distribution: coresets of a table. */
+#ifndef LIKELY_SELECT_H
+#define LIKELY_SELECT_H
+
+#include <likely/context.h>
+#include <likely/model.h>
+#include <likely/table.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Experimental */
+
+/** Chosen rows of a table with their weights. */
+typedef struct lk_selection lk_selection;
+
+/** How rows are chosen. Set `size` to sizeof(lk_select_options); zero elsewhere means the default. */
+typedef struct lk_select_options {
+    size_t size;           /**< sizeof(lk_select_options) */
+    int64_t count;         /**< rows to choose, 1 to the number of rows; 0 = the square root of the number of rows, rounded up */
+    const char *method;    /**< NULL or "auto" = kernel-thinning up to 20 000 rows, else compress; see lk_select() */
+    const char *kernel;    /**< gaussian (NULL), laplace, matern12, matern32, matern52, inverse_multiquadric, cauchy,
+                                rational_quadratic, sobolev */
+    const char *bandwidth; /**< numbers in the units of the features, one for all or one for each, comma-separated; NULL = the
+                                median rule: the feature's sd times the median distance of 1000 rows in units of sd */
+    const char *split;     /**< what halving balances: "target" = the kernel itself (NULL), "power" = a rougher power of it, "sum" = both */
+    int uniform;           /**< 1 = the rows shall stand for the uniform law on [0, 1]^d instead of the table; kernel sobolev, by
+                                kernel-thinning, compress or herding */
+    const lk_model *model; /**< what stein thins towards; its features are the features; borrowed */
+    const char *features;  /**< comma-separated names or positions; NULL = every numeric column, or those of `model` */
+    int discrepancy;       /**< 1 = tell the discrepancy reached, -1 = do not, 0 = where it costs no more than the choice */
+    int64_t seed;          /**< non-negative seed of every random choice */
+} lk_select_options;
+
+/** Chooses rows whose empirical distribution is close to that of the whole table in the maximum mean discrepancy (MMD) of a kernel, or, for
+ * stein, close to a model in the kernel Stein discrepancy. The order of the rows does not matter.
+ *
+ * kernel-thinning (Dwivedi and Mackey 2021; generalized by them 2022: target, power and sum kernels): self-balancing halving, then
+ * exchange of points: MMD near 1 / count up to logarithms, where independent rows have count^-1/2. Halving takes count 2^r of the n rows,
+ * chosen at random; the exchange looks at all of them. compress (Shetty, Dwivedi and Mackey 2022): the same in near-linear time, over
+ * count 2^r rows, more than half of them. herding (Chen, Welling and Smola 2010): greedy. stein (Riabiz et al. 2022): greedy towards the
+ * model, by its score; a row may be chosen more than once, which its weight tells. random: without replacement. standard: every k-th row
+ * in the order of the table, for chains.
+ * @param context a context.
+ * @param table the rows; the features must fit into the context's memory, without missing values.
+ * @param options NULL for all defaults.
+ * @param out receives the selection; free it by lk_selection_free().
+ * Errors: LK_ERROR_ARGUMENT (an option that is not known or out of range), LK_ERROR_DATA (a missing value, by row and column; a value
+ * outside [0, 1] under sobolev), LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.
+ * Cost: of n rows, kernel-thinning some 2 n^2 kernel values; compress some 8 (16 count)^2 log2(n / count); herding n^2 + n count;
+ * stein n count; the discrepancy n^2 / 2 more. Memory: n x d numbers and some more. */
+LK_API LK_NODISCARD lk_status lk_select(lk_context *context, const lk_table *table, const lk_select_options *options,
+                                        lk_selection **out);
+
+/** The chosen rows.
+ * @param selection a selection.
+ * @param rows receives their 0-based numbers, ascending, borrowed; may be NULL.
+ * @param weights receives their weights, which sum to 1, borrowed; may be NULL.
+ * @return how many. */
+LK_API int64_t lk_selection_rows(const lk_selection *selection, const int64_t **rows, const double **weights);
+
+/** What was done, as JSON: method, rows, selected, features, kernel and split (each with its formula), bandwidth (a number a feature), mmd (between the chosen rows and
+ * all, or the uniform law; null where it was left out), mmd_independent (root mean square of as many independent rows); for stein ksd, the
+ * discrepancy from the model.
+ * @param context a context.
+ * @param selection a selection.
+ * @param out receives the text; give it back by lk_free().
+ * Errors: LK_ERROR_MEMORY.
+ * Cost: constant. */
+LK_API LK_NODISCARD lk_status lk_selection_info(lk_context *context, const lk_selection *selection, char **out);
+
+/** Frees a selection.
+ * @param context a context with the allocator of the one that made it.
+ * @param selection NULL is fine. */
+LK_API void lk_selection_free(lk_context *context, lk_selection *selection);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
