@@ -12,6 +12,9 @@
 enum { DEFAULT_FEATURES = 6 };
 
 static const lk_parameter options[] = {
+    {"kind", LK_PARAMETER_CHOICE, "density", 0, 0, "density,ellipses,uncertainty,criterion", NULL,
+     "density with rows; components as ellipses, rows by group; rows by group, the larger the less sure; the criterion of all candidates of "
+     "the fit"},
     {"features", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "COLUMNS",
      "the features to draw, at most ten: comma-separated names, or positions from 1; the first six if not given"},
     {"script", LK_PARAMETER_FLAG, NULL, 0, 0, NULL, NULL,
@@ -32,6 +35,8 @@ static const cli_example examples[] = {
     {"likely plot faithful.lk faithful.csv", "in the terminal"},
     {"likely plot faithful.lk faithful.csv -o faithful.png", "contours over the points"},
     {"likely plot iris.lk iris.csv -o iris.svg", "each pair of features"},
+    {"likely plot iris.lk iris.csv --kind ellipses -o groups.png", "the components, and which rows are theirs"},
+    {"likely plot iris.lk --kind criterion -o bic.png", "how the number of components was chosen"},
     {"likely plot iris.lk --features Petal.Length -o petal.pdf", "one feature, without data"},
     {"likely plot faithful.lk --script > faithful.gp", "the program, to change by hand"},
     {NULL, NULL},
@@ -42,7 +47,7 @@ typedef struct drawing {
     lk_model *model;
     lk_table *data;
     int64_t features[PLOT_FEATURES_MAX];
-    double *means;
+    json_t *info;
     char title[200];
     plot_request request;
 } drawing;
@@ -107,7 +112,7 @@ static int choose_features(drawing *g)
     return code;
 }
 
-/* Centres of the components, from what the model tells of itself, and the default title. */
+/* What the model tells of itself: components, candidates, and the default title. */
 static int read_info(drawing *g)
 {
     char *text = NULL;
@@ -116,24 +121,10 @@ static int read_info(drawing *g)
         return cli_fail(g->command, status);
     }
     json_t *info = json_loads(text, 0, NULL);
-    const json_t *components = json_object_get(info, "components");
-    size_t count = json_array_size(components);
-    g->means = calloc(count * (size_t)g->request.count + 1, sizeof *g->means);
-    bool good = g->means != NULL;
-    for (size_t k = 0; good && k < count; k++) {
-        const json_t *mean = json_object_get(json_array_get(components, k), "mean");
-        for (int64_t j = 0; j < g->request.count; j++) {
-            const json_t *value = json_array_get(mean, (size_t)g->features[j]);
-            good = good && json_is_number(value);
-            g->means[(int64_t)k * g->request.count + j] = json_is_number(value) ? json_number_value(value) : 0;
-        }
-    }
-    /* Under a transform the centres stand in other units than the axes. */
-    const json_t *transform = json_object_get(info, "transform");
-    if (good && (transform == NULL || json_is_null(transform))) {
-        g->request.means = g->means;
-        g->request.marks = (int64_t)count;
-    }
+    lk_free(g->command->context, text);
+    g->info = info;
+    g->request.components.info = info;
+    size_t count = (size_t)plot_components_count(&g->request.components);
     const json_t *n = json_object_get(info, "n");
     char rows[48];
     size_t used = (size_t)snprintf(g->title, sizeof g->title, "%s", lk_model_method(g->model)->name);
@@ -146,8 +137,30 @@ static int read_info(drawing *g)
                  cli_count(json_number_value(n), rows, sizeof rows));
     }
     g->request.title = cli_given(g->command, "title") ? cli_text(g->command, "title") : g->title;
-    json_decref(info);
-    lk_free(g->command->context, text);
+    return CLI_DONE;
+}
+
+/* The kind of figure, and whether it can be drawn of this. */
+static int choose_kind(drawing *g)
+{
+    const char *kind = cli_text(g->command, "kind");
+    if (strcmp(kind, "criterion") == 0) {
+        return CLI_DONE;
+    }
+    g->request.kind = strcmp(kind, "ellipses") == 0 ? PLOT_ELLIPSES : strcmp(kind, "uncertainty") == 0 ? PLOT_UNCERTAINTY : PLOT_DENSITY;
+    if (g->request.kind == PLOT_DENSITY) {
+        return CLI_DONE;
+    }
+    if (g->request.count < 2) {
+        return cli_usage_error(g->command, "--kind %s draws two or more features; there is one", kind);
+    }
+    if (lk_model_groups(g->model) < 1 || plot_components_count(&g->request.components) < 1) {
+        return cli_usage_error(g->command, "--kind %s draws the components of a mixture; this %s model has none", kind,
+                               lk_model_method(g->model)->name);
+    }
+    if (g->request.kind == PLOT_UNCERTAINTY && g->data == NULL) {
+        return cli_usage_error(g->command, "--kind uncertainty draws rows: likely plot MODEL DATA --kind uncertainty");
+    }
     return CLI_DONE;
 }
 
@@ -183,14 +196,15 @@ static void choose_size(drawing *g)
 {
     bool text = g->request.medium == PLOT_TEXT;
     int64_t n = g->request.count;
-    int width = 1000, height = n == 1 ? 620 : n == 2 ? 750 : 1000;
+    const bool criterion = strcmp(cli_text(g->command, "kind"), "criterion") == 0;
+    int width = 1000, height = n == 1 || criterion ? 620 : n == 2 ? 750 : 1000;
     if (text) {
         struct winsize size;
         bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 && size.ws_row > 10;
         width = known ? size.ws_col : 80;
         height = known ? size.ws_row - 1 : 24;
         g->request.colour = known && isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
-    } else if (n > 4) {
+    } else if (n > 4 && !criterion) {
         width = height = 1400;
     }
     g->request.width = cli_given(g->command, "width") ? (int)cli_integer(g->command, "width") : width;
@@ -216,18 +230,30 @@ static void tell_notes(const drawing *g, const plot_notes *notes)
     }
 }
 
+/* What the fit chose by, where its candidates tell of it; else bic. */
+static const char *criterion_of(const drawing *g)
+{
+    const char *name = json_string_value(json_object_get(json_object_get(g->info, "parameters"), "criterion"));
+    return name != NULL && plot_candidates(g->info, name) > 0 ? name : "bic";
+}
+
 static int draw(drawing *g)
 {
     cli_command *command = g->command;
     const char *output = cli_text(command, "output");
     char *program = NULL, error[1024] = "";
     size_t length = 0;
-    plot_notes notes;
     FILE *out = open_memstream(&program, &length);
     if (out == NULL) {
         return cli_fail(command, LK_ERROR_MEMORY);
     }
-    lk_status status = plot_program(command->context, &g->request, out, &notes);
+    lk_status status = LK_OK;
+    plot_notes notes = {.stride = 1};
+    if (strcmp(cli_text(command, "kind"), "criterion") == 0) {
+        plot_candidates_program(&g->request, g->info, criterion_of(g), out);
+    } else {
+        status = plot_program(command->context, &g->request, out, &notes);
+    }
     bool whole = ferror(out) == 0;
     if ((fclose(out) != 0 || !whole) && status == LK_OK) {
         status = LK_ERROR_MEMORY;
@@ -276,11 +302,15 @@ static int run(cli_command *command)
     g.request.seed = cli_integer(command, "seed");
     code = status == LK_OK ? choose_features(&g) : cli_fail(command, status);
     code = code == CLI_DONE ? read_info(&g) : code;
+    code = code == CLI_DONE ? choose_kind(&g) : code;
+    if (code == CLI_DONE && strcmp(cli_text(command, "kind"), "criterion") == 0 && plot_candidates(g.info, "bic") < 2) {
+        code = cli_usage_error(command, "--kind criterion draws the candidates that a fit chose from; this model was not chosen among several");
+    }
     if (code == CLI_DONE) {
         choose_size(&g);
         code = draw(&g);
     }
-    free(g.means);
+    json_decref(g.info);
     lk_table_free(g.data);
     lk_model_free(g.model);
     return code;
@@ -295,6 +325,9 @@ const cli_verb cli_verb_plot = {
         "One feature: the density over a histogram of DATA. Two: the smallest regions that hold 50, 75, 90, 95 and 99% "
         "of the probability, under the points. More: a grid of pairs with the marginal of each feature on its "
         "diagonal; the first six, or --features.\n\n"
+        "--kind ellipses draws each component as the ellipses that hold 50 and 95% of it, and rows in the colour of their most probable "
+        "group; --kind uncertainty the rows alone, the larger the less sure their group is (1 - its probability); --kind criterion, which "
+        "needs no DATA, the criterion of all candidates of the fit against the number of components.\n\n"
         "gnuplot draws it: to a PNG, SVG or PDF by the extension of --output, else as text in the terminal. --script "
         "prints the program instead, with its data inside. DATA of many rows are thinned for the points, and it is "
         "said.",

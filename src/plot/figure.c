@@ -25,7 +25,7 @@ typedef struct figure {
  * single quotes a doubled quote is not always one: every character but harmless ones is written by its octal code, which
  * gnuplot reads as a character and nothing else, and so is an octal digit behind such a code, which gnuplot would take for
  * a part of it. Control characters become spaces, broken UTF-8 question marks. */
-static void quote(FILE *out, const char *text)
+void plot_quote(FILE *out, const char *text)
 {
     static const char harmless[] = " .,:;_-+=/()[]<>*!?&|~^";
     bool coded = false; /* whether the character before stands there as its code */
@@ -59,10 +59,15 @@ static const char *feature_name(const figure *f, int64_t j)
     return lk_model_feature(f->request->model, f->request->features[j]);
 }
 
-static void begin(figure *f)
+const char *plot_group_colour(int64_t k)
 {
-    const plot_request *r = f->request;
-    FILE *out = f->out;
+    static const char *const colours[PLOT_COLOURS] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                                      "#e69f00", "#56b4e9", "#7f3c8d", "#7a7a00"}; /* told apart by all eyes: Okabe and Ito */
+    return colours[k % PLOT_COLOURS];
+}
+
+void plot_begin(const plot_request *r, FILE *out)
+{
     fprintf(out, "# A figure by likely %s. Run it: gnuplot FILE\nset encoding utf8\n", lk_version());
     switch (r->medium) {
     case PLOT_PNG:
@@ -88,18 +93,29 @@ static void begin(figure *f)
         char *name = NULL;
         if (asprintf(&name, "%s%s", r->output[0] == '|' ? "./" : "", r->output) >= 0) {
             fputs("set output ", out);
-            quote(out, name);
+            plot_quote(out, name);
             fputc('\n', out);
             free(name);
         }
     }
-    if (f->text) {
+    if (r->medium == PLOT_TEXT) {
         fputs("set border 3\nset tics nomirror\n", out);
     } else {
         fputs("set border 3 lc rgb '#707070' lw 1\nset tics nomirror out scale 0.6 textcolor rgb '#404040'\n"
               "set grid xtics ytics lc rgb '#e4e4e4' lw 0.7 lt 1\n",
               out);
     }
+}
+
+/* Three more columns of a row: its most probable group, that group's colour, and 1 - its probability. */
+static void write_group(figure *f, const double *shares)
+{
+    int64_t group = 0;
+    for (int64_t k = 1; k < f->sheet.groups; k++) {
+        group = shares[k] > shares[group] ? k : group;
+    }
+    fprintf(f->out, " %lld %ld %.4g", (long long)group, strtol(plot_group_colour(group) + 1, NULL, 16),
+            isnan(shares[group]) ? 0 : 1 - shares[group]);
 }
 
 static void write_points(figure *f)
@@ -113,21 +129,29 @@ static void write_points(figure *f)
         for (int64_t j = 0; j < s->count; j++) {
             fprintf(f->out, j == 0 ? "%.15g" : " %.15g", s->points[i * s->count + j]);
         }
+        if (s->shares != NULL) {
+            write_group(f, s->shares + i * s->groups);
+        }
         fputc('\n', f->out);
     }
     fputs("EOD\n", f->out);
 }
 
+static int64_t marks(const figure *f)
+{
+    return plot_components_count(&f->request->components);
+}
+
 static void write_marks(figure *f)
 {
     const plot_request *r = f->request;
-    if (r->marks == 0) {
+    if (marks(f) == 0) {
         return;
     }
     fputs("$means << EOD\n", f->out);
-    for (int64_t k = 0; k < r->marks; k++) {
+    for (int64_t k = 0; k < marks(f); k++) {
         for (int64_t j = 0; j < r->count; j++) {
-            fprintf(f->out, j == 0 ? "%.15g" : " %.15g", r->means[k * r->count + j]);
+            fprintf(f->out, j == 0 ? "%.15g" : " %.15g", plot_components_mean(&r->components, k, r->features[j]));
         }
         fputc('\n', f->out);
     }
@@ -283,7 +307,7 @@ static void plot_panel(figure *f, int64_t a, int64_t b, const plot_regions *regi
         fprintf(out, "$points using %lld:%lld with points pt 7 ps %.2f lc rgb '%s' title '%s', \\\n     ", x, y,
                 f->request->count > 2 ? size * 0.6 : size, colour, key ? "data" : "");
     }
-    if (f->request->marks > 0) {
+    if (marks(f) > 0) {
         double size = f->request->count > 2 ? 0.6 : 1.1;
         fprintf(out, "$means using %lld:%lld with points pt 7 ps %.2f lc rgb '#ffffff' notitle, \\\n     ", x, y,
                 size * 1.35);
@@ -296,11 +320,118 @@ static void plot_panel(figure *f, int64_t a, int64_t b, const plot_regions *regi
     fputs("NaN notitle\n", out);
 }
 
+/* ---- groups ---- */
+
+static const double ellipse_shares[] = {0.5, 0.95};
+enum { ELLIPSES = 2 };
+
+/* Blocks of lines, two ellipses for each component, over features a and b of the figure. */
+static void write_ellipses(figure *f, int64_t a, int64_t b)
+{
+    const plot_request *r = f->request;
+    double xy[2 * PLOT_ELLIPSE_POINTS];
+    if (r->kind != PLOT_ELLIPSES) {
+        return;
+    }
+    fprintf(f->out, "$ellipses%lld << EOD\n", (long long)f->block);
+    for (int64_t k = 0; k < marks(f) * ELLIPSES; k++) {
+        const bool drawn = plot_components_ellipse(&r->components, k / ELLIPSES, r->features[a], r->features[b], ellipse_shares[k % ELLIPSES], xy);
+        for (int i = 0; i < PLOT_ELLIPSE_POINTS; i++) {
+            if (drawn && isfinite(xy[2 * i]) && isfinite(xy[2 * i + 1])) {
+                fprintf(f->out, "%.15g %.15g\n", xy[2 * i], xy[2 * i + 1]);
+            } else {
+                fputs("NaN NaN\n", f->out);
+            }
+        }
+        fputs("\n\n", f->out);
+    }
+    fputs("EOD\n", f->out);
+}
+
+/* Rows of each group; those of an uncertain group larger, or as # among characters. */
+static void plot_rows(figure *f, int64_t x, int64_t y)
+{
+    const long long group = (long long)f->request->count + 1;
+    const bool uncertain = f->request->kind == PLOT_UNCERTAINTY;
+    if (f->sheet.point_count == 0) {
+        return;
+    }
+    if (f->text && uncertain) {
+        fprintf(f->out, "$points using %lld:(column(%lld) < 0.1 ? column(%lld) : NaN) with points pt '.' notitle, \\\n     "
+                        "$points using %lld:(column(%lld) >= 0.1 ? column(%lld) : NaN) with points pt '#' notitle, \\\n     ",
+                (long long)x, group + 2, (long long)y, (long long)x, group + 2, (long long)y);
+        return;
+    }
+    for (int64_t k = 0; f->text && k < f->sheet.groups; k++) {
+        fprintf(f->out, "$points using %lld:(column(%lld) == %lld ? column(%lld) : NaN) with points pt '%c' notitle, \\\n     ", (long long)x,
+                group, (long long)k, (long long)y, (int)('0' + k % 10));
+    }
+    if (!f->text) {
+        const double size = (f->sheet.point_count > 2000 ? 0.3 : f->sheet.point_count > 600 ? 0.45 : 0.7) * (f->request->count > 2 ? 0.6 : 1);
+        fprintf(f->out, "$points using %lld:%lld:(%.3g + %.3g * column(%lld)):%lld with points pt 7 ps variable lc rgb variable notitle, \\\n     ",
+                (long long)x, (long long)y, uncertain ? 0.5 * size : size, uncertain ? 4.5 * size : 0.0, group + 2, group + 1);
+    }
+}
+
+/* Entries of the key: a colour for each group, then what size or line means. */
+static void plot_group_key(figure *f)
+{
+    const int64_t groups = f->sheet.shares != NULL ? f->sheet.groups : marks(f);
+    for (int64_t k = 0; k < groups && k < 20; k++) {
+        const char *word = k < marks(f) ? "component" : "noise";
+        if (f->text) {
+            fprintf(f->out, "NaN with points pt '%c' title '%s %lld', \\\n     ", (int)('0' + k % 10), word, (long long)k);
+        } else {
+            fprintf(f->out, "NaN with points pt 7 ps 1.2 lc rgb '%s' title '%s %lld', \\\n     ", plot_group_colour(k), word, (long long)k);
+        }
+    }
+    if (f->text) {
+        fputs(f->request->kind == PLOT_UNCERTAINTY ? "NaN with points pt '#' title 'uncertain (> 0.1)', \\\n     " : "", f->out);
+    } else if (f->request->kind == PLOT_ELLIPSES) {
+        fputs("NaN with lines lw 2.5 lc rgb '#606060' title '50% ellipse', \\\n     "
+              "NaN with lines lw 1.2 lc rgb '#606060' title '95% ellipse', \\\n     ", f->out);
+    } else {
+        const double size = f->sheet.point_count > 2000 ? 0.3 : f->sheet.point_count > 600 ? 0.45 : 0.7;
+        for (int i = 0; i < 3; i++) {
+            const double u = i == 0 ? 0 : i == 1 ? 0.25 : 0.5;
+            fprintf(f->out, "NaN with points pt 7 ps %.3g lc rgb '#606060' title 'uncertainty %g', \\\n     ",
+                    (0.5 + 4.5 * u) * size * (f->request->count > 2 ? 0.6 : 1), u);
+        }
+    }
+}
+
+/* One panel of rows by groups. */
+static void plot_groups(figure *f, int64_t a, int64_t b, bool key)
+{
+    const long long x = (long long)a + 1, y = (long long)b + 1;
+    fprintf(f->out, "set xrange [%.15g:%.15g]\nset yrange [%.15g:%.15g]\nplot ", f->sheet.low[a], f->sheet.high[a], f->sheet.low[b],
+            f->sheet.high[b]);
+    plot_rows(f, x, y);
+    for (int64_t k = 0; f->request->kind == PLOT_ELLIPSES && k < marks(f) * ELLIPSES; k++) {
+        if (f->text) {
+            fprintf(f->out, k % ELLIPSES == 1 ? "$ellipses%lld index %lld with dots notitle, \\\n     " : "", (long long)f->block, (long long)k);
+        } else {
+            fprintf(f->out, "$ellipses%lld index %lld with lines lw %.2g lc rgb '%s' notitle, \\\n     ", (long long)f->block, (long long)k,
+                    k % ELLIPSES == 0 ? 2.5 : 1.2, plot_group_colour(k / ELLIPSES));
+        }
+    }
+    if (f->request->kind == PLOT_ELLIPSES && marks(f) > 0 && !f->text) {
+        const double size = f->request->count > 2 ? 0.8 : 1.4;
+        fprintf(f->out, "$means using %lld:%lld with points pt 1 lw 4 ps %.2f lc rgb '#ffffff' notitle, \\\n     ", x, y, size * 1.15);
+        fprintf(f->out, "$means using %lld:%lld with points pt 1 lw 2 ps %.2f lc rgb '#202020' title '%s', \\\n     ", x, y, size,
+                key ? "means" : "");
+    }
+    if (key) {
+        plot_group_key(f);
+    }
+    fputs("NaN notitle\n", f->out);
+}
+
 static void write_title(figure *f)
 {
     if (f->request->title != NULL) {
         fputs("set title ", f->out);
-        quote(f->out, f->request->title);
+        plot_quote(f->out, f->request->title);
         fputs(" noenhanced\n", f->out);
     }
 }
@@ -308,7 +439,7 @@ static void write_title(figure *f)
 static void write_label(figure *f, const char *axis, int64_t j)
 {
     fprintf(f->out, "set %slabel ", axis);
-    quote(f->out, feature_name(f, j));
+    plot_quote(f->out, feature_name(f, j));
     fputs(" noenhanced\n", f->out);
 }
 
@@ -349,7 +480,8 @@ static lk_status draw_pair(figure *f)
     if (status == LK_OK) {
         write_points(f);
         write_marks(f);
-        status = write_regions(f, model, 0, 1, CELLS_SINGLE, &regions);
+        write_ellipses(f, 0, 1);
+        status = f->request->kind == PLOT_DENSITY ? write_regions(f, model, 0, 1, CELLS_SINGLE, &regions) : LK_OK;
     }
     if (status == LK_OK) {
         write_title(f);
@@ -358,7 +490,11 @@ static lk_status draw_pair(figure *f)
         fputs(f->text ? "set key outside top right horizontal\n"
                       : "set key outside right top Left reverse samplen 1 spacing 1.3 textcolor rgb '#404040'\n",
               f->out);
-        plot_panel(f, 0, 1, &regions, true);
+        if (f->request->kind == PLOT_DENSITY) {
+            plot_panel(f, 0, 1, &regions, true);
+        } else {
+            plot_groups(f, 0, 1, true);
+        }
     }
     plot_regions_free(&regions);
     lk_model_free(model);
@@ -415,8 +551,10 @@ static lk_status draw_cell(figure *f, int64_t i, int64_t j)
     if (status == LK_OK && i == j) {
         write_bars(f, j);
         status = write_curve(f, model, j, 0);
-    } else if (status == LK_OK) {
+    } else if (status == LK_OK && f->request->kind == PLOT_DENSITY) {
         status = write_regions(f, model, j, i, CELLS_PAIR, &regions);
+    } else if (status == LK_OK) {
+        write_ellipses(f, j, i);
     }
     if (status == LK_OK) {
         place_panel(f, i, j, n);
@@ -426,8 +564,10 @@ static lk_status draw_cell(figure *f, int64_t i, int64_t j)
             plot_density(f, j, 0, false);
             fputs(f->text ? "set ytics nomirror\n" : "set ytics nomirror out scale 0.6 textcolor rgb '#404040' autofreq\n",
                   f->out);
-        } else {
+        } else if (f->request->kind == PLOT_DENSITY) {
             plot_panel(f, j, i, &regions, false);
+        } else {
+            plot_groups(f, j, i, false);
         }
     }
     f->block++;
@@ -443,13 +583,17 @@ static void draw_key(figure *f)
           "unset border\nunset tics\nunset grid\nunset xlabel\nunset ylabel\nset xrange [0:1]\nset yrange [0:1]\n"
           "set key at screen 0.97,0.93 right top Left reverse samplen 1 spacing 1.3 textcolor rgb '#404040'\nplot ",
           f->out);
-    if (f->sheet.point_count > 0) {
-        fputs("NaN with points pt 7 ps 0.5 lc rgb '#70202830' title 'data', \\\n     ", f->out);
+    if (f->request->kind != PLOT_DENSITY) {
+        plot_group_key(f);
+    } else {
+        if (f->sheet.point_count > 0) {
+            fputs("NaN with points pt 7 ps 0.5 lc rgb '#70202830' title 'data', \\\n     ", f->out);
+        }
+        if (marks(f) > 0) {
+            fprintf(f->out, "NaN with points pt 7 ps 0.8 lc rgb '%s' title 'component means', \\\n     ", mark_colour);
+        }
+        plot_swatches(f);
     }
-    if (f->request->marks > 0) {
-        fprintf(f->out, "NaN with points pt 7 ps 0.8 lc rgb '%s' title 'component means', \\\n     ", mark_colour);
-    }
-    plot_swatches(f);
     fprintf(f->out, "NaN with lines lw 3 lc rgb '%s' title 'marginal density'\n", curve_colour);
 }
 
@@ -462,7 +606,7 @@ static lk_status draw_grid(figure *f)
     fputs("set multiplot", f->out);
     if (f->request->title != NULL) {
         fputs(" title ", f->out);
-        quote(f->out, f->request->title);
+        plot_quote(f->out, f->request->title);
         fputs(" noenhanced", f->out);
     }
     fputs("\nunset key\n", f->out);
@@ -483,7 +627,7 @@ lk_status plot_program(lk_context *context, const plot_request *request, FILE *o
     figure f = {.context = context, .request = request, .out = out, .text = request->medium == PLOT_TEXT};
     lk_status status = plot_sheet_make(context, request, &f.sheet);
     if (status == LK_OK) {
-        begin(&f);
+        plot_begin(request, out);
         status = request->count == 1 ? draw_curve(&f) : request->count == 2 ? draw_pair(&f) : draw_grid(&f);
     }
     *notes = f.sheet.notes;

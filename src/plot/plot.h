@@ -2,6 +2,8 @@
 #ifndef LIKELY_PLOT_H
 #define LIKELY_PLOT_H
 
+#include "plot/components.h"
+
 #include <likely/likely.h>
 
 #include <stdbool.h>
@@ -12,6 +14,10 @@ enum { PLOT_FEATURES_MAX = 10, PLOT_LEVELS = 5 };
 /* Where a figure goes. PLOT_BARE is a program that leaves the choice to its reader. */
 typedef enum plot_medium { PLOT_PNG, PLOT_SVG, PLOT_PDF, PLOT_TEXT, PLOT_BARE } plot_medium;
 
+/* What a figure of rows shows: the density; the components as ellipses under rows coloured by group; or rows coloured by group and drawn
+ * the larger, the less sure their group is. */
+typedef enum plot_kind { PLOT_DENSITY, PLOT_ELLIPSES, PLOT_UNCERTAINTY } plot_kind;
+
 /* What is drawn, and how. */
 typedef struct plot_request {
     const lk_model *model;
@@ -19,8 +25,8 @@ typedef struct plot_request {
     int64_t weight;           /* position of a weight column of the data for the histograms, -1 = none */
     const int64_t *features;  /* 0-based features of the model to draw */
     int64_t count;            /* 1..PLOT_FEATURES_MAX */
-    const double *means;      /* marks x count: centres to mark, in the units of the data; NULL = none */
-    int64_t marks;
+    plot_kind kind;
+    plot_components components; /* of the model */
     int64_t points;           /* draw at most so many rows */
     int64_t bins;             /* of a histogram, 0 = by the Freedman-Diaconis rule */
     int64_t seed;             /* of the draws behind the highest-density regions */
@@ -41,6 +47,18 @@ typedef struct plot_notes {
 /* figure.c: writes the gnuplot program of a figure, with its data inline. */
 lk_status plot_program(lk_context *context, const plot_request *request, FILE *out, plot_notes *notes);
 
+/* The head of every program: terminal, output, border and grid. */
+void plot_begin(const plot_request *request, FILE *out);
+/* A user's text as a gnuplot string. */
+void plot_quote(FILE *out, const char *text);
+/* The colour of group k, as #rrggbb; they repeat after PLOT_COLOURS. */
+enum { PLOT_COLOURS = 8 };
+const char *plot_group_colour(int64_t k);
+
+/* candidates.c: how many candidates of a fit have a value of this criterion, from lk_model_info(); and the program of their figure. */
+int64_t plot_candidates(const struct json_t *info, const char *criterion);
+void plot_candidates_program(const plot_request *request, const struct json_t *info, const char *criterion, FILE *out);
+
 /* gnuplot.c: runs gnuplot on a program; the figure goes to a file whole or not at all, or to standard output
  * (path NULL). Returns false with the reason in `error`. */
 bool plot_run(const char *program, size_t length, const char *path, char *error, size_t error_size);
@@ -50,6 +68,9 @@ typedef struct plot_sheet {
     int64_t count;            /* features drawn */
     double *points;           /* point_count x count */
     int64_t point_count;
+    double *rows;             /* point_count x d: the same rows whole, where groups are asked for */
+    double *shares;           /* point_count x groups: their responsibilities */
+    int64_t groups;
     double low[PLOT_FEATURES_MAX], high[PLOT_FEATURES_MAX];           /* of the axes */
     double data_low[PLOT_FEATURES_MAX], data_high[PLOT_FEATURES_MAX]; /* of the rows */
     int64_t bins[PLOT_FEATURES_MAX];

@@ -13,13 +13,14 @@ static int compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Where the columns to read stand: the drawn features, then the weight if there is one. */
+/* Where the columns to read stand: the drawn features, then the weight if there is one; then, where groups are asked for, all features. */
 typedef struct scan {
     lk_context *context;
     const plot_request *request;
     plot_sheet *sheet;
-    int64_t columns[PLOT_FEATURES_MAX + 1];
+    int64_t *columns;
     int64_t width;
+    int64_t needed;         /* the first so many must not be missing */
     int64_t kept;           /* rows without a missing value so far */
     double total_weight;
 } scan;
@@ -28,7 +29,7 @@ typedef void (*scan_row)(scan *s, const double *row, int64_t number);
 
 static bool complete(const scan *s, const double *row)
 {
-    for (int64_t j = 0; j < s->width; j++) {
+    for (int64_t j = 0; j < s->needed; j++) {
         if (isnan(row[j])) {
             return false;
         }
@@ -69,6 +70,10 @@ static void see_range(scan *s, const double *row, int64_t number)
     }
     if (number % sheet->notes.stride == 0) {
         memcpy(sheet->points + sheet->point_count * sheet->count, row, (size_t)sheet->count * sizeof *row);
+        if (sheet->rows != NULL) {
+            const int64_t d = s->width - s->needed;
+            memcpy(sheet->rows + sheet->point_count * d, row + s->needed, (size_t)d * sizeof *row);
+        }
         sheet->point_count++;
     }
 }
@@ -80,7 +85,7 @@ static void see_bars(scan *s, const double *row, int64_t number)
     if (!complete(s, row)) {
         return;
     }
-    double weight = s->width > sheet->count ? row[sheet->count] : 1;
+    double weight = s->needed > sheet->count ? row[sheet->count] : 1;
     s->total_weight += weight;
     for (int64_t j = 0; j < sheet->count; j++) {
         double share = (row[j] - sheet->data_low[j]) / (sheet->data_high[j] - sheet->data_low[j]);
@@ -112,29 +117,20 @@ static lk_status choose_bins(const scan *s, int64_t j)
     return sheet->bars[j] == NULL ? LK_ERROR_MEMORY : LK_OK;
 }
 
-static lk_status scan_data(lk_context *context, const plot_request *request, plot_sheet *sheet)
+/* Both passes. d = features of the model. */
+static lk_status scan_rows(scan *s, int64_t d)
 {
-    scan s = {.context = context, .request = request, .sheet = sheet, .width = request->count};
-    int64_t d = lk_model_dimension(request->model);
-    int64_t *columns = malloc((size_t)d * sizeof *columns);
-    lk_status status = columns == NULL ? LK_ERROR_MEMORY
-                                       : lk_model_columns(context, request->model, request->data, columns);
-    for (int64_t j = 0; status == LK_OK && j < request->count; j++) {
-        s.columns[j] = columns[request->features[j]];
-    }
-    free(columns);
-    if (status != LK_OK) {
-        return status;
-    }
-    if (request->weight >= 0) {
-        s.columns[s.width++] = request->weight;
-    }
+    plot_sheet *sheet = s->sheet;
+    const plot_request *request = s->request;
     sheet->notes.rows = lk_table_rows(request->data);
     sheet->notes.stride = (sheet->notes.rows + request->points - 1) / request->points;
     sheet->notes.stride = sheet->notes.stride < 1 ? 1 : sheet->notes.stride;
     int64_t most = sheet->notes.rows / sheet->notes.stride + 1;
     sheet->points = malloc((size_t)(most * sheet->count) * sizeof *sheet->points);
-    status = sheet->points == NULL ? LK_ERROR_MEMORY : each_row(&s, see_range);
+    if (s->width > s->needed) {
+        sheet->rows = malloc((size_t)(most * d) * sizeof *sheet->rows);
+    }
+    lk_status status = sheet->points == NULL || (s->width > s->needed && sheet->rows == NULL) ? LK_ERROR_MEMORY : each_row(s, see_range);
     bool any = sheet->notes.rows > sheet->notes.missing;
     for (int64_t j = 0; status == LK_OK && any && j < sheet->count; j++) {
         if (sheet->data_low[j] == sheet->data_high[j]) { /* a constant column: one bar of some width */
@@ -142,20 +138,46 @@ static lk_status scan_data(lk_context *context, const plot_request *request, plo
             sheet->data_low[j] -= half;
             sheet->data_high[j] += half;
         }
-        status = choose_bins(&s, j);
+        status = choose_bins(s, j);
     }
     if (status == LK_OK && any) {
-        status = each_row(&s, see_bars);
+        status = each_row(s, see_bars);
     }
     for (int64_t j = 0; status == LK_OK && any && j < sheet->count; j++) {
         double width = (sheet->data_high[j] - sheet->data_low[j]) / (double)sheet->bins[j];
         for (int64_t b = 0; b < sheet->bins[j]; b++) {
-            sheet->bars[j][b] /= s.total_weight * width;
+            sheet->bars[j][b] /= s->total_weight * width;
         }
     }
     return status;
 }
 
+static lk_status scan_data(lk_context *context, const plot_request *request, plot_sheet *sheet)
+{
+    int64_t d = lk_model_dimension(request->model);
+    int64_t *columns = malloc((size_t)(2 * d + PLOT_FEATURES_MAX + 1) * sizeof *columns);
+    scan s = {.context = context, .request = request, .sheet = sheet, .columns = columns + d, .width = request->count};
+    lk_status status = columns == NULL ? LK_ERROR_MEMORY
+                                       : lk_model_columns(context, request->model, request->data, columns);
+    for (int64_t j = 0; status == LK_OK && j < request->count; j++) {
+        s.columns[j] = columns[request->features[j]];
+    }
+    if (status != LK_OK) {
+        free(columns);
+        return status;
+    }
+    if (request->weight >= 0) {
+        s.columns[s.width++] = request->weight;
+    }
+    s.needed = s.width;
+    if (request->kind != PLOT_DENSITY) {
+        memcpy(s.columns + s.width, columns, (size_t)d * sizeof *columns);
+        s.width += d;
+    }
+    status = scan_rows(&s, d);
+    free(columns);
+    return status;
+}
 /* The axes show all rows and the middle 99.8% of the model. */
 static lk_status choose_axes(lk_context *context, const plot_request *request, plot_sheet *sheet)
 {
@@ -193,12 +215,20 @@ lk_status plot_sheet_make(lk_context *context, const plot_request *request, plot
     if (request->data != NULL) {
         status = scan_data(context, request, sheet);
     }
+    if (status == LK_OK && sheet->rows != NULL) {
+        sheet->groups = lk_model_groups(request->model);
+        sheet->shares = malloc((size_t)(sheet->point_count * sheet->groups) * sizeof *sheet->shares + 1);
+        status = sheet->shares == NULL ? LK_ERROR_MEMORY
+                                       : lk_model_responsibilities(context, request->model, sheet->rows, sheet->point_count, sheet->shares);
+    }
     return status == LK_OK ? choose_axes(context, request, sheet) : status;
 }
 
 void plot_sheet_free(plot_sheet *sheet)
 {
     free(sheet->points);
+    free(sheet->rows);
+    free(sheet->shares);
     for (int64_t j = 0; j < PLOT_FEATURES_MAX; j++) {
         free(sheet->bars[j]);
     }

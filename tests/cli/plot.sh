@@ -11,7 +11,19 @@ likely plot faithful.lk -o "it's \`touch hacked\`.svg" && ls it*
 ls | grep hacked
 likely plot iris.lk --script --features Petal.Width,1 --title "it's" | grep -e label -e title | head -3
 likely plot iris.lk --script --features 1 -o "it's.png" | grep "^set output"
+echo == components and candidates
+likely plot faithful.lk faithful.csv --kind ellipses --script >e.gp && grep -c 'ellipses0 index' e.gp
+sed -n '/^.points/,/^EOD/p' e.gp | sed -n 2p | cut -d' ' -f1-4
+likely plot faithful.lk faithful.csv --kind uncertainty --script | grep -o 'points pt 7 ps variable lc rgb variable'
+likely plot iris.lk iris.csv --kind ellipses --script | grep -c 'ellipses[0-9]* << EOD'
+likely fit iris.csv -k 1..3 --covariance full,tied --init hierarchical --restarts 1 -q -o chosen.lk
+likely plot chosen.lk --kind criterion --script | sed -n '/^.candidates/,/^set xrange/p' | cut -d. -f1
+likely plot chosen.lk --kind criterion --script | grep -e 'set [xy]label'
 echo == wrong
+try likely plot faithful.lk --kind uncertainty
+try likely plot faithful.lk --kind ellipses --features waiting
+try likely plot faithful.lk --kind criterion
+try likely plot faithful.lk --kind elipses
 try likely plot faithful.lk --features wating
 try likely plot faithful.lk --features waiting,waiting
 try likely plot faithful.lk iris.csv --script
@@ -41,6 +53,10 @@ for d in faithful iris galaxies; do
         test -s $d.$kind || echo "$d.$kind is empty"
     done
     likely plot $d.lk -o without.png || echo "no $d without data"
+done
+for kind in png svg pdf txt; do
+    likely plot faithful.lk faithful.csv --kind ellipses -o e.$kind && likely plot iris.lk iris.csv --kind uncertainty -o u.$kind &&
+        likely plot chosen.lk --kind criterion -o c.$kind && test -s e.$kind && test -s u.$kind && test -s c.$kind || echo "no $kind of a kind"
 done
 head -c 4 faithful.png | tail -c 3; echo
 head -c 4 faithful.pdf; echo
