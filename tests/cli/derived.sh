@@ -30,6 +30,18 @@ likely modes two.lk rows.csv | short
 likely modes two.lk rows.csv --by-row --format tsv
 printf 'x,y\n1,3\n,1\n' | likely modes two.lk - --by-row
 echo "exit $?"
+echo == sample by the score
+mean() { awk -F, 'NR > 1 { n++; s += $1; q += $1 * $1 } END { m = s / n; v = q / n - m * m; print (m > .85 && m < 1.15 && v > 3.6 && v < 4.4) ? "mean 1, variance 4" : m " " v }'; }
+likely sample p.lk -n 6000 --method langevin -q | mean
+likely sample p.lk -n 6000 --method probability-flow -q | mean
+likely sample p.lk -n 3 --method probability-flow --steps 20 -q >a
+likely sample p.lk -n 3000 --method probability-flow --steps 20 -q --threads 2 | head -4 | cmp - a && echo "row i is row i"
+likely sample p.lk -n 400 --method langevin --steps 200 -o a.csv 2>err; sed 's/[0-9]*\.[0-9]*/N/g' err
+likely sample p.lk -n 400 --method probability-flow -o a.csv 2>err; sed 's/[0-9]*\.[0-9e-]*[0-9]/N/g' err
+likely sample p.lk -n 10 --given x=3 --method probability-flow -q --seed 2 | cut -d, -f1 | sort -u
+sed 's/2, 0/30, 0/' two.json >far.json && likely fit --params far.json -q && likely sample far.lk -n 200 --method langevin -o a.csv 2>err
+echo "exit $?"
+sed 's/[0-9]*\.[0-9]*/N/g' err
 echo == wrong
 try likely denoise p.lk d.csv
 try likely denoise p.lk d.csv --sigma -1
@@ -42,3 +54,8 @@ try likely modes two.lk rows.csv --draws 5
 try likely modes two.lk rows.csv --by-row --by-component
 try likely modes two.lk --draws -1
 printf 'a,b\n1,2\n' | try likely modes two.lk - --sigma 1
+try likely sample p.lk --method gibbs
+try likely sample p.lk --steps 100
+try likely sample p.lk --method probability-flow --step-size 1
+try likely sample p.lk --method langevin --steps 3
+try likely sample p.lk --method langevin --sigma-min 5

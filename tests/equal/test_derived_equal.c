@@ -67,8 +67,42 @@ static void modes(void **state)
     lk_context_free(pair);
 }
 
+/* Row i of a seed is the same draw in one call and in pieces, and so is what is told of the draws. */
+static void samplers(void **state)
+{
+    enum { M = 2500, F = 2 };
+    static double one[M * F], two[M * F];
+    const char *const methods[] = {"langevin", "probability-flow"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        lki_stream s = gmm_stream(8320);
+        lk_context *single = check_context(1), *pair = check_context(2);
+        lki_mixture *mix = gmm_random_mixture(single, &s, "full", 3, F, 10, 2);
+        lk_model *model = gmm_model_of(single, mix);
+        lk_sampler_options options = {.size = sizeof options, .method = methods[i], .steps = 24, .seed = 3};
+        lk_sampler *a = NULL, *b = NULL;
+        lk_sampler_report told[2] = {{.size = sizeof *told}, {.size = sizeof *told}};
+        check_ok(single, lk_sampler_new(single, model, &options, &a));
+        check_ok(pair, lk_sampler_new(pair, model, &options, &b));
+        check_ok(single, lk_sampler_rows(single, a, 0, M, one));
+        check_ok(pair, lk_sampler_rows(pair, b, 0, 700, two));
+        check_ok(pair, lk_sampler_rows(pair, b, 700, 1, two + 700 * F));
+        check_ok(pair, lk_sampler_rows(pair, b, 701, M - 701, two + 701 * F));
+        assert_memory_equal(one, two, sizeof one);
+        lk_sampler_tell(a, &told[0]);
+        lk_sampler_tell(b, &told[1]);
+        assert_memory_equal(&told[0].step_size, &told[1].step_size, sizeof told[0] - offsetof(lk_sampler_report, step_size));
+        lk_sampler_free(a);
+        lk_sampler_free(b);
+        lk_model_free(model);
+        lki_mixture_free(mix);
+        lk_context_free(single);
+        lk_context_free(pair);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(denoised), cmocka_unit_test(modes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(denoised), cmocka_unit_test(modes), cmocka_unit_test(samplers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,14 +33,46 @@ static lk_status derived(lk_context *ctx, const lk_model *model)
     return smoothed(ctx, &plain);
 }
 
+static lk_status drawn(lk_context *ctx, const lk_model *model, const char *method, double step_size)
+{
+    const lk_sampler_options options = {.size = sizeof options, .method = method, .steps = 8, .step_size = step_size};
+    double x[6];
+    lk_sampler *sampler = NULL;
+    lk_status status = lk_sampler_new(ctx, model, &options, &sampler);
+    status = status == LK_OK ? lk_sampler_rows(ctx, sampler, 0, 3, x) : status;
+    lk_sampler_free(sampler);
+    return status;
+}
+
+static lk_status flow(lk_context *ctx, const lk_model *model)
+{
+    return drawn(ctx, model, "probability-flow", 0);
+}
+
+static lk_status langevin(lk_context *ctx, const lk_model *model)
+{
+    return drawn(ctx, model, "langevin", 0.5);
+}
+
+/* Without a noisy version: one level, whose step size a pilot run finds. */
+static lk_status piloted(lk_context *ctx, const lk_model *model)
+{
+    lk_model plain = *model;
+    plain.operations.smooth = NULL;
+    return drawn(ctx, &plain, "langevin", 0);
+}
+
 /* After the failure LK_ERROR_MEMORY with a text, and nothing left behind. Few failures are made up for by ways with fewer threads. */
 static void allocations(void **state)
 {
-    lk_status (*const asked[])(lk_context *, const lk_model *) = {smoothed, modes, derived};
+    const struct {
+        lk_status (*ask)(lk_context *, const lk_model *);
+        long stride; /* where hundreds of steps allocate alike, not each of them */
+    } asked[] = {{smoothed, 1}, {modes, 1}, {derived, 1}, {flow, 1}, {langevin, 1}, {piloted, 29}};
     (void)state;
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
         long failures = 0, made_up_for = 0;
-        for (long fail_at = 1;; fail_at++) {
+        for (long fail_at = 1;; fail_at += asked[i].stride) {
             check_memory memory = {0};
             lk_allocator allocator = check_allocator(&memory);
             lk_context_options options = {.size = sizeof options, .threads = 2, .allocator = &allocator};
@@ -49,7 +81,7 @@ static void allocations(void **state)
             lk_model *model = gmm_build(ctx, full_json);
             memory.calls = 0;
             memory.fail_at = fail_at;
-            const lk_status status = asked[i](ctx, model);
+            const lk_status status = asked[i].ask(ctx, model);
             const int failed = memory.calls >= fail_at;
             memory.fail_at = 0;
             assert_true(status == LK_OK || (failed && status == LK_ERROR_MEMORY && strlen(lk_error_message(ctx)) > 0));

@@ -230,15 +230,17 @@ static void basins(void **state)
     lk_modes *m = NULL;
     check_ok(ctx, lk_model_sample(ctx, model, 2, 0, N, x));
     check_ok(ctx, lk_model_modes(ctx, model, x, N, &m));
-    double borders[8], score, previous = 1;
+    static double at[220000], score[220000];
+    double borders[8];
     int count = 0;
-    for (int i = -100000; i < 120000; i++) { /* the score changes from - to + at a minimum */
-        double at = 1e-4 * i;
-        check_ok(ctx, lk_model_score(ctx, model, &at, 1, &score));
-        if (previous < 0 && score >= 0) {
-            borders[count++] = at;
+    for (int i = 0; i < 220000; i++) {
+        at[i] = 1e-4 * (i - 100000);
+    }
+    check_ok(ctx, lk_model_score(ctx, model, at, 220000, score));
+    for (int i = 1; i < 220000; i++) { /* from - to + at a minimum */
+        if (score[i - 1] < 0 && score[i] >= 0) {
+            borders[count++] = at[i];
         }
-        previous = score;
     }
     assert_int_equal(m->count, count + 1);
     int wrong = 0;
