@@ -183,6 +183,7 @@ typedef struct lk_roles {
     const char *weight;   /**< non-negative weights: a weight of 2 is the row twice, 0 is the row absent */
     const char *id;       /**< row names, never data */
     const char *ignore;   /**< left out */
+    const char *partition; /**< groups that a fit begins from: a category or whole numbers */
 } lk_roles;
 
 /** A column of output. */

@@ -17,6 +17,8 @@ static const lk_parameter options[] = {
     {"folds", LK_PARAMETER_INTEGER, NULL, 2, 1000000, NULL, NULL, "folds of a cross-validation that reports likelihood"},
     {"calibrate", LK_PARAMETER_REAL, NULL, 0, 1, NULL, "SHARE",
      "share of the rows that the model is not fitted to, and whose log densities it keeps for 'likely detect'; above 0 and below 1"},
+    {"partition", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "COLUMN",
+     "begin from the groups of this column, a category or whole numbers; never a feature"},
     {"start", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE", "begin from this model of the same method and features"},
     {"priors", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "LIST",
      "with --label, the probabilities of the classes: data (their shares of the weights), equal, or numbers in the order of the "
@@ -144,6 +146,7 @@ static int learn(cli_command *command, const lk_setting *settings, lk_model **mo
         roles.weight = cli_text(command, "weight");
         roles.id = cli_text(command, "id");
         roles.ignore = cli_text(command, "ignore");
+        roles.partition = cli_text(command, "partition");
         lk_fit_options fit = {.size = sizeof fit, .settings = settings, .roles = &roles, .start = start};
         fit.transform = cli_text(command, "transform");
         fit.holdout = cli_real(command, "holdout");
@@ -167,7 +170,7 @@ static int check(const cli_command *command, const char *source)
     if (built && command->operand_count > 0) {
         return cli_usage_error(command, "--params takes the place of DATA: leave out '%s'", command->operands[0]);
     }
-    static const char *const of_data[] = {"start", "transform", "holdout", "folds", "calibrate", "priors", "label"};
+    static const char *const of_data[] = {"partition", "start", "transform", "holdout", "folds", "calibrate", "priors", "label"};
     for (size_t i = 0; built && i < sizeof of_data / sizeof of_data[0]; i++) {
         if (cli_given(command, of_data[i])) {
             return cli_usage_error(command, "--params and --%s contradict each other: nothing is fitted", of_data[i]);

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PART_FEATURE = 1, PART_LABEL, PART_WEIGHT, PART_ID, PART_IGNORE };
-static const char *const part_names[] = {"", "feature", "label", "weight", "id", "ignored"};
+enum { PART_FEATURE = 1, PART_LABEL, PART_WEIGHT, PART_ID, PART_IGNORE, PART_PARTITION };
+static const char *const part_names[] = {"", "feature", "label", "weight", "id", "ignored", "partition"};
 
 typedef struct resolution {
     const lk_table *table;
@@ -16,7 +16,7 @@ typedef struct resolution {
     int64_t *list;       /* scratch, one entry a column */
     int64_t *features;
     int64_t d;
-    int64_t label, weight;
+    int64_t label, weight, partition;
 } resolution;
 
 static const char *type_name(lk_type type)
@@ -104,7 +104,7 @@ static lk_status default_features(lk_context *ctx, resolution *r)
 
 static lk_status resolve(lk_context *ctx, resolution *r, const lk_roles *roles)
 {
-    static const lk_roles none = {sizeof(lk_roles), NULL, NULL, NULL, NULL, NULL};
+    static const lk_roles none = {sizeof(lk_roles), NULL, NULL, NULL, NULL, NULL, NULL};
     const lk_roles *given = roles != NULL ? roles : &none;
     int64_t count = 0;
     if (given->size != sizeof(lk_roles)) {
@@ -113,6 +113,7 @@ static lk_status resolve(lk_context *ctx, resolution *r, const lk_roles *roles)
     }
     LKI_TRY(take_single(ctx, r, given->label, PART_LABEL, &r->label));
     LKI_TRY(take_single(ctx, r, given->weight, PART_WEIGHT, &r->weight));
+    LKI_TRY(take_single(ctx, r, given->partition, PART_PARTITION, &r->partition));
     LKI_TRY(take_part(ctx, r, given->id, PART_ID, &count));
     LKI_TRY(take_part(ctx, r, given->ignore, PART_IGNORE, &count));
     LKI_TRY(take_part(ctx, r, given->features, PART_FEATURE, &count));
@@ -125,9 +126,9 @@ static lk_status resolve(lk_context *ctx, resolution *r, const lk_roles *roles)
 }
 
 lk_status lki_roles_resolve(lk_context *ctx, const lk_table *table, const lk_roles *roles, int64_t **features,
-                            int64_t *d, int64_t *label, int64_t *weight)
+                            int64_t *d, int64_t *label, int64_t *weight, int64_t *partition)
 {
-    resolution r = {.table = table, .columns = lk_table_columns(table), .label = -1, .weight = -1};
+    resolution r = {.table = table, .columns = lk_table_columns(table), .label = -1, .weight = -1, .partition = -1};
     lk_status status;
     size_t columns = (size_t)r.columns;
     LKI_GOTO(status, done, lki_zeros(ctx, columns, 1, &r.part));
@@ -141,6 +142,9 @@ lk_status lki_roles_resolve(lk_context *ctx, const lk_table *table, const lk_rol
     }
     if (weight != NULL) {
         *weight = r.weight;
+    }
+    if (partition != NULL) {
+        *partition = r.partition;
     }
     r.features = NULL;
 done:

@@ -484,6 +484,9 @@ static void partition_sums(em_work *w, lki_mixture *m, const double *values, con
     memset(m->means, 0, (size_t)(m->K * d) * sizeof(double));
     for (int64_t i = 0; i < rows; i++) {
         const double *z = values + i * (d + 1), weight = z[d];
+        if (labels[i] < 0) {
+            continue;
+        }
         sums[labels[i] * S] += weight;
         for (int64_t j = 0; j < d; j++) {
             m->means[labels[i] * d + j] += weight * z[j];
@@ -496,6 +499,9 @@ static void partition_sums(em_work *w, lki_mixture *m, const double *values, con
     }
     const int pairs = m->covariance->form == LKI_FORM_FULL || m->covariance->form == LKI_FORM_TIED;
     for (int64_t i = 0; i < rows; i++) {
+        if (labels[i] < 0) {
+            continue;
+        }
         const double *z = values + i * (d + 1), weight = z[d], *mean = m->means + labels[i] * d;
         double *out = sums + labels[i] * S + 1 + d;
         for (int64_t j = 0; j < d; j++) {
@@ -515,9 +521,15 @@ lk_status lki_em_from_partition(lk_context *ctx, const lki_em_data *data, const 
                                 const lki_prior *prior, lki_mixture *m)
 {
     em_work w;
-    LKI_TRY(work_new(ctx, data, m, &w));
+    lki_em_data part = *data;
+    double left_out = 0.0;
+    for (int64_t i = 0; i < rows; i++) {
+        left_out += labels[i] < 0 ? values[i * (data->d + 1) + data->d] : 0.0;
+    }
+    part.total -= left_out;
+    LKI_TRY(work_new(ctx, &part, m, &w));
     const lki_em_options options = {.prior = *prior};
-    w.plan = plan_of(data, m, 1);
+    w.plan = plan_of(&part, m, 1);
     partition_sums(&w, m, values, labels, rows);
     const lk_status status = m_step(ctx, &w, &options, m);
     work_free(ctx, &w);

@@ -71,7 +71,7 @@ lk_status lki_lloyd_pass(lk_context *ctx, lki_lloyd *lloyd, double *centres, dou
 void lki_lloyd_free(lk_context *ctx, lki_lloyd *lloyd);
 
 /* The M-step from a partition of in-memory rows: values is rows x (d + 1), standardized features and a weight; labels are within
- * 0..K-1. */
+ * 0..K-1, or -1 for a row that takes no part. */
 lk_status lki_em_from_partition(lk_context *ctx, const lki_em_data *data, const double *values, const int32_t *labels, int64_t rows,
                                 const lki_prior *prior, lki_mixture *m) LK_NODISCARD;
 

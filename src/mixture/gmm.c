@@ -3,6 +3,7 @@
 #include "model/survey.h"
 #include "hierarchical.h"
 #include "noise.h"
+#include "partition.h"
 #include "search.h"
 #include <math.h>
 #include <stdio.h>
@@ -50,6 +51,7 @@ typedef struct fit_record {
 typedef struct ground {
     lki_sample sample, clean; /* the latter with noise */
     struct lki_hierarchy *trees, *clean_trees; /* NULL = no starts from trees */
+    int32_t *labels; /* of the sample's rows in the given partition; NULL = none is given */
 } ground;
 
 typedef struct fit_state {
@@ -58,6 +60,7 @@ typedef struct fit_state {
     lki_em_data data, train, test; /* train and test only for the held-out criterion */
     lki_dataset train_rows, test_rows;
     ground ground, train_ground;
+    lki_partition partition; /* K = 0: none */
     double test_log_jacobian; /* of the transform, summed over the test rows */
     lki_search search;
     double *prior_scale;
@@ -234,6 +237,7 @@ static lk_status search(fit_state *f, const lki_em_data *data, const ground *g, 
     f->search.hierarchy = g->trees;
     f->search.clean = &g->clean;
     f->search.clean_hierarchy = g->clean_trees;
+    f->search.labels = g->labels;
     return lki_search_run(f->ctx, data, &g->sample, &f->search, out, result, tally, distinct);
 }
 
@@ -323,6 +327,13 @@ static lk_status survey(fit_state *f, const lki_dataset *rows, int common_scale,
     LKI_TRY(lki_sample_new(f->ctx, data, most, f->search.seed, &g->sample));
     if (lki_value_flag(f->task->values, "noise")) {
         LKI_TRY(lki_noise_box(f->ctx, f->task->names, NULL, data));
+    }
+    if (f->partition.K > 0) {
+        const int64_t count = g->sample.plain.rows.rows;
+        LKI_TRY(lki_allocate(f->ctx, (size_t)count, sizeof *g->labels, &g->labels));
+        return lki_partition_labels(f->ctx, &f->partition, rows, g->sample.numbers, count, g->labels);
+    }
+    if (lki_value_flag(f->task->values, "noise")) {
         LKI_TRY(lki_sample_clean(f->ctx, &g->sample, f->search.seed, &g->clean));
         LKI_TRY(grow_trees(f, &g->clean, most_components, &g->clean_trees));
     }
@@ -358,6 +369,8 @@ static void ground_free(lk_context *ctx, ground *g)
     lki_hierarchy_free(ctx, g->trees);
     lki_hierarchy_free(ctx, g->clean_trees);
     g->trees = g->clean_trees = NULL;
+    lki_release(ctx, g->labels);
+    g->labels = NULL;
     lki_sample_free(ctx, &g->sample);
     lki_sample_free(ctx, &g->clean);
 }
@@ -433,11 +446,41 @@ static lk_status check_families(fit_state *f)
     return LK_OK;
 }
 
+/* The groups of the partition that is given, whose number is that of the components. */
+static lk_status read_partition(fit_state *f)
+{
+    const lki_fit_task *task = f->task;
+    const lki_values *v = task->values;
+    int64_t count, agrees = 0;
+    const int64_t *K = lki_value_list(v, "components", &count);
+    if (task->partition == 0) {
+        return LK_OK;
+    }
+    if (task->start != NULL || lki_value_is_set(v, "init") || (lki_value_is_set(v, "restarts") && lki_value_integer(v, "restarts") > 1)) {
+        return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "a partition is the one start of a fit; leave out --%s",
+                        task->start != NULL ? "start" : lki_value_is_set(v, "init") ? "init" : "restarts");
+    }
+    LKI_TRY(lki_partition_find(f->ctx, task->data, task->partition - 1, &f->partition));
+    for (int64_t i = 0; i < count; i++) {
+        agrees = agrees || K[i] == f->partition.K;
+    }
+    if (lki_value_is_set(v, "components") && !agrees) {
+        return lki_fail(f->ctx, LK_ERROR_ARGUMENT, "column %s parts the rows into %lld groups, and components = %s is asked for; leave "
+                                                   "--components out",
+                        lk_table_name(task->data->table, task->partition - 1), (long long)f->partition.K, lki_value_text(v, "components"));
+    }
+    return LK_OK;
+}
+
 /* All families that share a standardization: one scale a feature, or one for all. */
 static lk_status search_families(fit_state *f, int common_scale)
 {
     int64_t count;
     const int64_t *K = lki_value_list(f->task->values, "components", &count);
+    if (f->partition.K > 0) {
+        K = &f->partition.K;
+        count = 1;
+    }
     lk_status status = LK_OK;
     int families = 0, chosen = 0;
     const lki_covariance *covariance;
@@ -599,6 +642,11 @@ static lk_status keep_extra(const fit_state *f, lki_report *report)
             json_decref(fared);
             fared = NULL;
         }
+        if (fared != NULL && f->partition.K > 0 &&
+            json_object_set_new(fared, "partition", json_string(lk_table_name(f->task->data->table, f->partition.column))) != 0) {
+            json_decref(fared);
+            fared = NULL;
+        }
         failed = json_object_set_new(extra, "search", fared) != 0;
     }
     if (failed) {
@@ -621,9 +669,11 @@ static lk_status gmm_fit(lk_context *ctx, const lki_fit_task *task, void **state
     if (searches_shape(&f)) {
         LKI_GOTO(status, done, search_shape(&f));
     } else if (task->start != NULL) {
+        LKI_GOTO(status, done, read_partition(&f)); /* which contradicts the start */
         LKI_GOTO(status, done, run_from_start(&f));
     } else {
         LKI_GOTO(status, done, check_families(&f));
+        LKI_GOTO(status, done, read_partition(&f));
         LKI_GOTO(status, done, search_families(&f, 0));
         LKI_GOTO(status, done, search_families(&f, 1));
     }
@@ -645,6 +695,7 @@ static lk_status gmm_fit(lk_context *ctx, const lki_fit_task *task, void **state
     *state = g;
 done:
     lki_mixture_free(f.best.mixture);
+    lki_partition_free(ctx, &f.partition);
     lki_release(ctx, f.prior_scale);
     json_decref(f.table);
     return status;
@@ -657,7 +708,7 @@ LKI_METHOD(gmm, 0) = {
                            "97:611-631",
                .parameters = parameters,
                .parameter_count = (int64_t)(sizeof parameters / sizeof *parameters),
-               .roles = "features,weight",
+               .roles = "features,weight,partition",
                .operations = LK_OPERATION_LOG_DENSITY | LK_OPERATION_SCORE | LK_OPERATION_SAMPLE | LK_OPERATION_RESPONSIBILITIES |
                              LK_OPERATION_MARGINAL | LK_OPERATION_CDF | LK_OPERATION_CONDITION |
                              LK_OPERATION_SMOOTH | LK_OPERATION_EXPORT},

@@ -8,18 +8,21 @@
 #include <string.h>
 
 /* Rows of positive weight that have a value, each kept when its own draw falls below `share`: values are rows x (d + 1), the last being the weight. */
-static lk_status collect(lk_context *ctx, const lki_em_data *data, double share, uint64_t seed, double **out, int64_t *count)
+static lk_status collect(lk_context *ctx, const lki_em_data *data, double share, uint64_t seed, double **out, int64_t **out_numbers,
+                         int64_t *count)
 {
     const int64_t d = data->d;
     lki_block b = {0};
     double *values = NULL;
-    size_t capacity = 0;
+    int64_t *numbers = NULL;
+    size_t capacity = 0, room = 0;
     int64_t n = 0;
     lk_status status = LK_OK;
     for (int64_t block = 0; block < data->rows->blocks; block++) {
         LKI_GOTO(status, done, lki_cancelled(ctx));
         LKI_GOTO(status, done, lki_dataset_block(ctx, data->rows, block, &b));
         LKI_GOTO(status, done, lki_grow(ctx, &values, &capacity, (size_t)((n + b.rows) * (d + 1)), sizeof(double)));
+        LKI_GOTO(status, done, lki_grow(ctx, &numbers, &room, (size_t)(n + b.rows), sizeof(int64_t)));
         for (int64_t i = 0; i < b.rows; i++) {
             const double w = b.w == NULL ? 1.0 : b.w[i];
             if (!(w > 0.0)) {
@@ -37,15 +40,19 @@ static lk_status collect(lk_context *ctx, const lki_em_data *data, double share,
                 missing += isnan(b.x[i * d + j]);
             }
             values[n * (d + 1) + d] = w;
+            numbers[n] = b.first_row + i;
             n += missing < d;
         }
     }
     *out = values;
+    *out_numbers = numbers;
     *count = n;
     values = NULL;
+    numbers = NULL;
 done:
     lki_block_free(ctx, &b);
     lki_release(ctx, values);
+    lki_release(ctx, numbers);
     return status;
 }
 
@@ -130,7 +137,8 @@ lk_status lki_sample_new(lk_context *ctx, const lki_em_data *data, int64_t most,
     lk_status status = LK_OK;
     memset(out, 0, sizeof *out);
     out->whole = data->positive <= (double)most;
-    LKI_GOTO(status, done, collect(ctx, data, out->whole ? 1.0 : (double)most / data->positive, seed, &values, &n));
+    LKI_GOTO(status, done, collect(ctx, data, out->whole ? 1.0 : (double)most / data->positive, seed, &values, &out->numbers,
+                                   &n));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, sizeof(int64_t), &out->positions));
     for (int64_t j = 0; j < d; j++) {
         out->positions[j] = j;
@@ -217,6 +225,7 @@ void lki_sample_free(lk_context *ctx, lki_sample *sample)
     lk_table_free(sample->plain.table);
     lk_table_free(sample->white.table);
     lki_release(ctx, sample->positions);
+    lki_release(ctx, sample->numbers);
     lki_release(ctx, sample->plain.data.scatter);
     memset(sample, 0, sizeof *sample);
 }

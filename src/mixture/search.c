@@ -50,7 +50,7 @@ static int trees_of(const lki_search *s)
 
 static int64_t restarts_of(const lki_search *s, const lki_em_data *data)
 {
-    if (s->K == 1) {
+    if (s->K == 1 || s->labels != NULL) {
         return 1;
     }
     if (s->trees_only && trees_of(s) > 0) {
@@ -162,9 +162,20 @@ static const lki_sample *sample_of(const lki_em_data *data, const lki_sample *sa
     return clean ? s->clean : sample;
 }
 
-static void add_noise(const lki_em_data *data, const lki_sample *from, lki_mixture *m)
+/* Rows without a group begin as noise. */
+static double unlabelled_share(const lki_search *s, const lki_sample *sample)
 {
-    const double share = from->noise > 0.0 ? from->noise : NOISE_SHARE;
+    const int64_t d = sample->plain.rows.d;
+    double without = 0.0;
+    for (int64_t i = 0; i < sample->plain.rows.rows; i++) {
+        without += s->labels[i] < 0 ? sample->plain.values[i * (d + 1) + d] : 0.0;
+    }
+    return without / sample->plain.data.total;
+}
+
+static void add_noise(const lki_em_data *data, double share, lki_mixture *m)
+{
+    share = share > 0.0 ? share : NOISE_SHARE;
     for (int64_t k = 0; k < m->K; k++) {
         m->weights[k] *= 1.0 - share;
     }
@@ -182,8 +193,10 @@ static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_s
 {
     lki_em_options em = s->em;
     LKI_TRY(lki_mixture_new(ctx, s->K, data->d, s->covariance, &out->mixture));
-    const lki_sample *from = sample_of(data, sample, s, number);
-    lk_status status = tree >= 0 ? tree_start(ctx, sample, s, tree, work, out->mixture, &from)
+    const lki_sample *from = s->labels != NULL ? sample : sample_of(data, sample, s, number);
+    lk_status status = s->labels != NULL ? lki_em_from_partition(ctx, &sample->plain.data, sample->plain.values, s->labels,
+                                                                 sample->plain.rows.rows, &s->em.prior, out->mixture)
+                       : tree >= 0 ? tree_start(ctx, sample, s, tree, work, out->mixture, &from)
                                  : start_from(ctx, from, s, number, work, out->mixture, distinct);
     if (status == LK_OK && *distinct < s->K && from != sample) { /* the rows left out may be needed */
         *distinct = s->K;
@@ -191,7 +204,7 @@ static lk_status start_one(lk_context *ctx, const lki_em_data *data, const lki_s
         status = start_from(ctx, from, s, number, work, out->mixture, distinct);
     }
     if (status == LK_OK && data->box != NULL) {
-        add_noise(data, from, out->mixture);
+        add_noise(data, s->labels != NULL ? unlabelled_share(s, sample) : from->noise, out->mixture);
     }
     if (status == LK_OK && *distinct >= s->K) {
         work->starts++;

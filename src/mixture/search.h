@@ -18,6 +18,7 @@ typedef struct lki_sample {
     lki_view plain;     /* the same with missing values at the mean, for k-means; without gaps it borrows exact's table */
     lki_view white;     /* plain's rows as y = W z, W'W the inverse of the total covariance; not there if that is singular */
     int64_t *positions; /* 0..d-1 */
+    int64_t *numbers;   /* of the rows in the table that they are of, ascending; not of a clean sample */
     int whole;          /* 1 if it holds every row of positive weight */
     double noise;       /* share of the weight that is left out as noise: of a clean sample */
 } lki_sample;
@@ -34,6 +35,7 @@ typedef struct lki_search {
     int random;        /* start from random rows instead of k-means++ */
     const struct lki_hierarchy *hierarchy; /* partitions to start from beside the others; NULL = none */
     int trees_only;    /* start from these partitions alone */
+    const int32_t *labels; /* of the sample's rows: the one start is this partition, -1 being a row without a group; NULL = none */
     const lki_sample *clean; /* with noise (data->box): half of the starts are of these rows; NULL or without rows = none */
     const struct lki_hierarchy *clean_hierarchy; /* partitions of them; NULL = none */
     int64_t restarts;  /* 0 = by the number of rows; of partitions, each tree */

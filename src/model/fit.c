@@ -20,7 +20,7 @@ typedef struct fitting {
     lk_fit_options options;
     int64_t *features;
     int64_t d;
-    int64_t label, weight; /* -1 = none */
+    int64_t label, weight, partition; /* -1 = none */
     lki_labels labels;     /* of the label column */
     const char **names;
     lki_values *values;
@@ -215,7 +215,8 @@ static lk_status fit_rows(lk_context *ctx, const fitting *f, lki_mask mask, lk_m
     data = raw;
     data.transform = model->transform;
     lki_fit_task task = {.data = &data, .names = f->names, .values = f->values, .seed = (uint64_t)f->options.seed,
-                         .start = f->options.start != NULL ? f->options.start->state : NULL, .log_jacobian = log_jacobian};
+                         .start = f->options.start != NULL ? f->options.start->state : NULL, .log_jacobian = log_jacobian,
+                         .partition = f->partition + 1};
     lk_status status = f->method->fit(ctx, &task, &model->state, &report);
     if (status != LK_OK) {
         json_decref(report.extra);
@@ -352,9 +353,17 @@ static lk_status names_of(lk_context *ctx, fitting *f)
     return lki_names_check(ctx, f->names, f->d);
 }
 
-/* Weights are refused, not passed over, by a method that does not take them. */
+/* A partition and weights are refused, not passed over, by a method that does not take them. */
 static lk_status weight_check(lk_context *ctx, const fitting *f)
 {
+    if (f->partition >= 0 && strstr(f->method->public.roles, "partition") == NULL) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "column %s is given as partition, and the method %s takes %s only",
+                        lk_table_name(f->table, f->partition), f->method->public.name, f->method->public.roles);
+    }
+    if (f->partition >= 0 && f->label >= 0) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "a partition is where a mixture of all rows begins, and a label makes a mixture of each class; "
+                                                "give one of them");
+    }
     if (f->weight < 0 || strstr(f->method->public.roles, "weight") != NULL) {
         return LK_OK;
     }
@@ -411,7 +420,8 @@ static lk_status fit_all(lk_context *ctx, fitting *f, lk_model **out)
     lki_dataset raw;
     lki_mask training = {0}, held = {0};
     LKI_GOTO(status, done, lki_values_new(ctx, &f->method->public, f->options.settings, &f->values));
-    LKI_GOTO(status, done, lki_roles_resolve(ctx, f->table, f->options.roles, &f->features, &f->d, &f->label, &f->weight));
+    LKI_GOTO(status, done, lki_roles_resolve(ctx, f->table, f->options.roles, &f->features, &f->d, &f->label, &f->weight,
+                                             &f->partition));
     LKI_GOTO(status, done, weight_check(ctx, f));
     LKI_GOTO(status, done, calibrate_check(ctx, f));
     LKI_GOTO(status, done, names_of(ctx, f));
@@ -447,7 +457,7 @@ done:
 
 lk_status lk_model_fit(lk_context *ctx, const char *method, const lk_table *table, const lk_fit_options *options, lk_model **out)
 {
-    fitting f = {.table = table, .label = -1, .weight = -1};
+    fitting f = {.table = table, .label = -1, .weight = -1, .partition = -1};
     lki_memory memory = lki_memory_of(ctx);
     lki_begin(ctx);
     LKI_TRY(lki_method_get(ctx, method, &f.method));

@@ -147,6 +147,7 @@ typedef struct lki_fit_task {
     const lki_values *values;
     const void *start;          /* state to start from, NULL = none */
     lki_refit refit;            /* methods without a shape or a warm start need not look at it */
+    int64_t partition;          /* 1 + column of the table with the groups to begin from, 0 = none; for roles with "partition" */
     uint64_t seed;
     double log_jacobian;        /* sum_i w_i log |dz_i/dx_i| of the transform: add it to log-likelihoods that `extra` shows */
 } lki_fit_task;

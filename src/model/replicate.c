@@ -339,9 +339,6 @@ static void release(lk_context *ctx, replicating *s)
 
 static lk_status replicable(lk_context *ctx, const lki_replication *r)
 {
-    if (lk_model_noise_group(r->model) >= 0) {
-        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "a model with noise is not fitted again to rows drawn again: its box would be another");
-    }
     if (r->model->values == NULL || r->model->operations.free != r->model->method->operations->free) {
         return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "this %s model is no single fit of its method: it cannot be fitted again to replicates of rows",
                         r->model->method->public.name);

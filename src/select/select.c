@@ -137,7 +137,7 @@ static lk_status read_points(selecting *s, const lk_table *table)
         LKI_GOTO(status, done, lki_allocate(ctx, (size_t)out->d, sizeof *features, &features));
         LKI_GOTO(status, done, lk_model_columns(ctx, s->options.model, table, features));
     } else {
-        LKI_GOTO(status, done, lki_roles_resolve(ctx, table, &roles, &features, &out->d, NULL, NULL));
+        LKI_GOTO(status, done, lki_roles_resolve(ctx, table, &roles, &features, &out->d, NULL, NULL, NULL));
     }
     const size_t cells = lki_product((size_t)out->of, (size_t)out->d), bytes = lki_product(cells, sizeof(double));
     if (bytes > (size_t)lki_memory_limit(ctx)) {

@@ -68,3 +68,11 @@ likely fit iris.csv -k 3 --init random --restarts 1 --moves 5 -q -o moved.lk
 likely info moved.lk | grep -E '^(starts|moves)'
 likely info moved.lk --json | json 'sorted(v["search"])'
 try likely fit faithful.csv --start two.lk --moves 2 -o x.lk
+echo == partition
+likely fit iris.csv --partition Species -o parted.lk | grep -E '^(method|features|starts)'
+likely info parted.lk --json | json 'v["search"]["partition"]'
+likely fit iris.csv --partition Species -q --threads 2 -o two.lk && cmp parted.lk two.lk && echo "threads do not matter"
+try likely fit iris.csv --partition Species -k 2 -o x.lk
+try likely fit iris.csv --partition Petal.Width -o x.lk
+try likely fit iris.csv --partition Speces -o x.lk
+try likely fit --params p.json --partition a -o x.lk

@@ -38,5 +38,5 @@ likely export p.lk --mclust | json 'v["parameters"]["pro"], v["parameters"]["Vin
 try likely export p.lk --sklearn
 try likely export p.lk --c p.c
 try likely intervals n.lk n.csv
-try likely intervals n.lk n.csv --method bootstrap --draws 20
+likely intervals n.lk n.csv --method bootstrap --draws 20 -q | head -3 | cut -d, -f1-3
 likely modes p.lk 2>/dev/null | cut -d, -f1-3,9 | head -2

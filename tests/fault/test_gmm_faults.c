@@ -29,6 +29,16 @@ static lk_status do_fit(lk_context *ctx, const job *j)
     return status;
 }
 
+static lk_status do_partition_fit(lk_context *ctx, const job *j)
+{
+    const lk_roles roles = {.size = sizeof roles, .partition = "x3"};
+    const lk_fit_options options = {.size = sizeof options, .settings = gmm_settings(j->settings), .roles = &roles};
+    lk_model *model = NULL;
+    lk_status status = lk_model_fit(ctx, "gmm", j->table, &options, &model);
+    lk_model_free(model);
+    return status;
+}
+
 static lk_status do_warm_fit(lk_context *ctx, const job *j)
 {
     lk_model *start = NULL, *model = NULL;
@@ -150,6 +160,8 @@ static void fit_memory(void **state)
     }
     const job warm = {.table = table, .settings = "max_iter=3;tol=0;freeze=means", .json = build_json};
     assert_true(each_fails_once(do_warm_fit, &warm, 1) > 10);
+    const job parted = {.table = with, .settings = "max_iter=2;tol=1e-1;criterion=held-out"};
+    assert_true(each_fails_once(do_partition_fit, &parted, 1) > 10);
     const job noisy = {.table = table, .settings = "max_iter=3;tol=0", .json = noisy_json};
     assert_true(each_fails_once(do_warm_fit, &noisy, 1) > 10);
     lk_table_free(table);

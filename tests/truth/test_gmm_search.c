@@ -60,6 +60,152 @@ static void other_optima_do_not_count(void **state)
     lk_table_free(table);
 }
 
+/* ---- a partition ---- */
+
+static lk_status partition_try(lk_context *ctx, const lk_table *table, const char *settings, const char *partition, const char *weight,
+                               lk_model **out)
+{
+    const lk_roles roles = {.size = sizeof roles, .partition = partition, .weight = weight};
+    const lk_fit_options options = {.size = sizeof options, .settings = gmm_settings(settings), .roles = &roles};
+    return lk_model_fit(ctx, "gmm", table, &options, out);
+}
+
+/* Without iterations the model is the weighted moments of the groups; numbers need not be consecutive, rows without one take no part. */
+static void partition_by_hand(void **state)
+{
+    lk_context *ctx = *state;
+    enum { N = 90 };
+    double x[N * 4];
+    lki_stream s = gmm_stream(310);
+    static const double names[3] = {-3, 0, 12};
+    for (int i = 0; i < N; i++) {
+        x[4 * i] = lki_random_normal(&s) + i % 3;
+        x[4 * i + 1] = 100 + 20 * lki_random_normal(&s);
+        x[4 * i + 2] = i % 10 == 9 ? (double)NAN : names[i * 7 % 3];
+        x[4 * i + 3] = 1 + i % 2;
+    }
+    lk_table *table = gmm_table(ctx, x, N, 4);
+    for (int weighted = 0; weighted < 2; weighted++) {
+        lk_model *model = NULL;
+        lk_roles roles = {.size = sizeof roles, .features = "x1,x2", .partition = "x3", .weight = weighted ? "x4" : NULL};
+        const lk_fit_options options = {.size = sizeof options, .settings = gmm_settings("max_iter=0"), .roles = &roles};
+        check_ok(ctx, lk_model_fit(ctx, "gmm", table, &options, &model));
+        const lki_mixture *m = gmm_mixture(model);
+        assert_int_equal(m->K, 3);
+        double all = 0, sum[3] = {0}, mean[3][2] = {{0}}, C[3][4] = {{0}};
+        for (int pass = 0; pass < 2; pass++) {
+            for (int i = 0; i < N; i++) {
+                const int k = i * 7 % 3;
+                const double w = weighted ? x[4 * i + 3] : 1;
+                if (isnan(x[4 * i + 2])) {
+                    continue;
+                }
+                for (int a = 0; a < 2; a++) {
+                    for (int b = 0; pass == 1 && b < 2; b++) {
+                        C[k][2 * a + b] += w * (x[4 * i + a] - mean[k][a]) * (x[4 * i + b] - mean[k][b]) / sum[k];
+                    }
+                    mean[k][a] += pass == 0 ? w * x[4 * i + a] : 0;
+                }
+                sum[k] += pass == 0 ? w : 0;
+                all += pass == 0 ? w : 0;
+            }
+            for (int k = 0; pass == 0 && k < 3; k++) {
+                mean[k][0] /= sum[k];
+                mean[k][1] /= sum[k];
+            }
+        }
+        for (int k = 0; k < 3; k++) {
+            check_near(m->weights[k], sum[k] / all, 1e-14);
+            for (int a = 0; a < 2; a++) {
+                check_near(m->means[2 * k + a], mean[k][a], 1e-11);
+            }
+            for (int i = 0; i < 4; i++) {
+                check_near(m->covariances[4 * k + i], C[k][i], 1e-10 * fabs(C[k][3]));
+            }
+        }
+        lk_model_free(model);
+    }
+    lk_table_free(table);
+}
+
+/* iris from its species: mclust 6.0.0 (R 4.2.2), me(iris[, 1:4], modelName, unmap(Species), control = emControl(tol = 1e-12)). */
+static void partition_as_mclust(void **state)
+{
+    lk_context *ctx = *state;
+    static const struct {
+        const char *family;
+        double log_likelihood;
+    } peers[] = {{"VVV", -180.185477131}, {"EEE", -256.354043126}, {"VVI", -306.860460508}, {"VEV", -186.073283404}};
+    lk_table *table = NULL;
+    check_ok(ctx, lk_table_read(ctx, check_source("examples/data/iris.csv"), NULL, &table));
+    for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
+        char settings[100];
+        lk_model *model = NULL;
+        snprintf(settings, sizeof settings, "tol=1e-12;max_iter=100000;covariance=%s", peers[i].family);
+        check_ok(ctx, partition_try(ctx, table, settings, "Species", NULL, &model));
+        assert_int_equal(lk_model_dimension(model), 4);
+        assert_int_equal(lk_model_groups(model), 3);
+        assert_int_equal(search_count(ctx, model, "starts"), 1);
+        check_near(gmm_number(ctx, model, "log_likelihood"), peers[i].log_likelihood, 1e-6);
+        lk_model_free(model);
+    }
+    lk_table_free(table);
+}
+
+/* With noise the rows without a group begin as noise; beyond 20000 rows the first step is of a sample. */
+static void partition_with_noise_and_many_rows(void **state)
+{
+    lk_context *ctx = *state;
+    enum { N = 30000 };
+    double *x = malloc(N * 2 * sizeof *x);
+    assert_non_null(x);
+    lki_stream s = gmm_stream(311);
+    for (int i = 0; i < N; i++) {
+        const int group = i % 4;
+        x[2 * i] = group == 3 ? 40 * lki_random_uniform(&s) - 20 : lki_random_normal(&s) + 8 * (group - 1);
+        x[2 * i + 1] = group == 3 ? (double)NAN : group;
+    }
+    lk_table *table = gmm_table(ctx, x, N, 2);
+    lk_model *model = NULL;
+    check_ok(ctx, partition_try(ctx, table, "noise=true", "x2", NULL, &model));
+    const lki_mixture *m = gmm_mixture(model);
+    check_near(*m->uniform, 0.25, 0.02); /* five standard errors of a share, and more for the overlap */
+    for (int k = 0; k < 3; k++) {
+        check_near(m->means[k], 8.0 * (k - 1), 0.1);
+        check_near(m->weights[k], 0.25, 0.02);
+    }
+    lk_model_free(model);
+    lk_table_free(table);
+    free(x);
+}
+
+static void partition_refusals(void **state)
+{
+    lk_context *ctx = *state;
+    static const double x[] = {0, 1, 0.5, 1, 2, 1, 2, 2, 1.5, 3, 4, 2, 5, 5, 2.5, 6, 6, 1, 7, 8, 1};
+    lk_table *table = gmm_table(ctx, x, 7, 3);
+    lk_model *model = NULL, *start = gmm_fit(ctx, table, "components=1", "x1,x2", NULL, NULL);
+    check_status(ctx, LK_ERROR_DATA, partition_try(ctx, table, "", "x3", NULL, &model));
+    check_contains(lk_error_message(ctx), "row 1 of column 'x3' is 0.5");
+    check_status(ctx, LK_ERROR_ARGUMENT, partition_try(ctx, table, "components=2", "x1", NULL, &model));
+    check_contains(lk_error_message(ctx), "into 7 groups");
+    check_status(ctx, LK_ERROR_ARGUMENT, partition_try(ctx, table, "init=random", "x1", NULL, &model));
+    check_contains(lk_error_message(ctx), "leave out --init");
+    check_status(ctx, LK_ERROR_ARGUMENT, partition_try(ctx, table, "restarts=3", "x1", NULL, &model));
+    check_status(ctx, LK_ERROR_ARGUMENT, partition_try(ctx, table, "", "x9", NULL, &model));
+    lk_roles roles = {.size = sizeof roles, .features = "x1,x2", .partition = "x3"};
+    lk_fit_options options = {.size = sizeof options, .roles = &roles, .start = start};
+    check_status(ctx, LK_ERROR_ARGUMENT, lk_model_fit(ctx, "gmm", table, &options, &model));
+    check_contains(lk_error_message(ctx), "leave out --start");
+    roles.label = "x1";
+    roles.features = "x2";
+    options.start = NULL;
+    check_status(ctx, LK_ERROR_ARGUMENT, lk_model_fit(ctx, "gmm", table, &options, &model));
+    check_contains(lk_error_message(ctx), "give one of them");
+    lk_model_free(start);
+    lk_table_free(table);
+}
+
 /* ---- split-and-merge moves ---- */
 
 enum { GRID_N = 900 };
@@ -204,6 +350,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_start_counts),
         cmocka_unit_test(other_optima_do_not_count),
+        cmocka_unit_test(partition_by_hand),
+        cmocka_unit_test(partition_as_mclust),
+        cmocka_unit_test(partition_with_noise_and_many_rows),
+        cmocka_unit_test(partition_refusals),
         cmocka_unit_test(moves_reach_the_best_optimum),
         cmocka_unit_test(moves_never_lower),
         cmocka_unit_test(moves_need_three_components),

@@ -175,45 +175,51 @@ static void test_roles(void **state)
     assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
     lk_table *table = make_mixed(ctx);
     int64_t *features = NULL, d = 0, label = 0, weight = 0;
-    check_ok(ctx, lki_roles_resolve(ctx, table, NULL, &features, &d, &label, &weight));
+    check_ok(ctx, lki_roles_resolve(ctx, table, NULL, &features, &d, &label, &weight, NULL));
     assert_int_equal(d, 3);
     assert_true(features[0] == 0 && features[1] == 1 && features[2] == 4 && label == -1 && weight == -1);
     assert_string_equal(remark, "2 columns left out, not numeric: kind, note");
     lki_release(ctx, features);
-    lk_roles roles = {sizeof roles, NULL, "kind", "w", "note", "1"};
+    lk_roles roles = {sizeof roles, NULL, "kind", "w", "note", "1", NULL};
     remark[0] = '\0';
-    check_ok(ctx, lki_roles_resolve(ctx, table, &roles, &features, &d, &label, &weight));
+    check_ok(ctx, lki_roles_resolve(ctx, table, &roles, &features, &d, &label, &weight, NULL));
     assert_true(d == 1 && features[0] == 1 && label == 2 && weight == 4);
     assert_string_equal(remark, "");
     lki_release(ctx, features);
-    roles = (lk_roles){sizeof roles, "w,1", NULL, NULL, NULL, NULL};
-    check_ok(ctx, lki_roles_resolve(ctx, table, &roles, &features, &d, NULL, NULL));
+    roles = (lk_roles){sizeof roles, "w,1", NULL, NULL, NULL, NULL, NULL};
+    check_ok(ctx, lki_roles_resolve(ctx, table, &roles, &features, &d, NULL, NULL, NULL));
     assert_true(d == 2 && features[0] == 4 && features[1] == 0);
+    lki_release(ctx, features);
+    int64_t partition;
+    roles = (lk_roles){.size = sizeof roles, .partition = "a"};
+    check_ok(ctx, lki_roles_resolve(ctx, table, &roles, &features, &d, NULL, NULL, &partition));
+    assert_true(d == 2 && features[0] == 1 && features[1] == 4 && partition == 0);
     lki_release(ctx, features);
     static const struct {
         lk_roles roles;
         lk_status status;
         const char *text;
     } wrong[] = {
-        {{sizeof(lk_roles), "z", NULL, NULL, NULL, NULL},
+        {{sizeof(lk_roles), "z", NULL, NULL, NULL, NULL, NULL},
          LK_ERROR_ARGUMENT,
          "no column 'z'; the columns are a, b, kind"},
-        {{sizeof(lk_roles), "kind", NULL, NULL, NULL, NULL}, LK_ERROR_DATA, "column 'kind' is a category"},
-        {{sizeof(lk_roles), NULL, NULL, "note", NULL, NULL},
+        {{sizeof(lk_roles), "kind", NULL, NULL, NULL, NULL, NULL}, LK_ERROR_DATA, "column 'kind' is a category"},
+        {{sizeof(lk_roles), NULL, NULL, "note", NULL, NULL, NULL},
          LK_ERROR_DATA,
          "column 'note' is text: a weight is numeric"},
-        {{sizeof(lk_roles), "a", NULL, "a", NULL, NULL}, LK_ERROR_ARGUMENT, "'a' cannot be both weight and feature"},
-        {{sizeof(lk_roles), NULL, "a,b", NULL, NULL, NULL},
+        {{sizeof(lk_roles), "a", NULL, "a", NULL, NULL, NULL}, LK_ERROR_ARGUMENT, "'a' cannot be both weight and feature"},
+        {{sizeof(lk_roles), NULL, "a,b", NULL, NULL, NULL, NULL},
          LK_ERROR_ARGUMENT,
          "names 2 columns; there can be one label"},
-        {{sizeof(lk_roles), NULL, NULL, NULL, NULL, "a,b,w"}, LK_ERROR_DATA, "no column is left as a feature"},
-        {{0, NULL, NULL, NULL, NULL, NULL}, LK_ERROR_ARGUMENT, "sizeof(lk_roles)"},
+        {{sizeof(lk_roles), NULL, NULL, NULL, NULL, "a,b,w", NULL}, LK_ERROR_DATA, "no column is left as a feature"},
+        {{sizeof(lk_roles), "a", NULL, NULL, NULL, NULL, "a"}, LK_ERROR_ARGUMENT, "'a' cannot be both partition and feature"},
+        {{0, NULL, NULL, NULL, NULL, NULL, NULL}, LK_ERROR_ARGUMENT, "sizeof(lk_roles)"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         lki_begin(ctx);
         features = NULL;
         check_status(ctx, wrong[i].status,
-                     lki_roles_resolve(ctx, table, &wrong[i].roles, &features, &d, &label, &weight));
+                     lki_roles_resolve(ctx, table, &wrong[i].roles, &features, &d, &label, &weight, NULL));
         assert_null(features);
         check_contains(lk_error_message(ctx), wrong[i].text);
     }
