@@ -48,7 +48,7 @@ def main():
                 sys.exit(77)
             peer = json.loads(done.stdout)
             record("mclust search of iris, one tree", ours, "s", f"mclust {peer['version']}", peer["seconds"], peer["seconds"] / ours)
-            record("mclust search of iris, one tree, bic", bic, "larger is better", f"mclust {peer['version']}", peer["bic"])
+            record("mclust search of iris, one tree, bic", f"{bic:.4f}", "larger is better", f"mclust {peer['version']}", f"{peer['bic']:.4f}")
             default, bic = fit(IRIS, out, "--covariance", "all", runs=2)
             record("mclust search of iris, default starts", default, "s", f"mclust {peer['version']}", peer["seconds"], peer["seconds"] / default)
         n = 500 if TINY else 5000
