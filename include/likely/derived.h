@@ -8,32 +8,42 @@
 extern "C" {
 #endif
 
-/** A model of the rows with independent normal noise added: its log density and score are the smoothed ones. Every question that the
+/** A model of the rows with independent normal noise added: its log density and score are the smoothed ones. Every
+ * question that the
  * model answers, the noisy one does.
  * @param context a context.
  * @param model a model that offers smooth.
- * @param sigma d standard deviations of the noise, each from 0 (none) to 1e150, in the units that the model works in: those of the
- * data, or of the transformed features where it was fitted through a transform (standard deviations after standardize, factors
+ * @param sigma d standard deviations of the noise, each from 0 (none) to 1e150, in the units that the model works in:
+ * those of the
+ * data, or of the transformed features where it was fitted through a transform (standard deviations after standardize,
+ * factors
  * after log).
  * @param out receives the model; free it by lk_model_free().
  * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT (naming the feature), LK_ERROR_MEMORY.
  * Cost: gmm: one factorization a component. */
-LK_API LK_NODISCARD lk_status lk_model_smooth(lk_context *context, const lk_model *model, const double *sigma, lk_model **out);
+LK_API LK_NODISCARD lk_status lk_model_smooth(lk_context *context, const lk_model *model, const double *sigma,
+                                              lk_model **out);
 
-/** What rows were before noise was added to them: mean and standard deviation of p(x0 given x = x0 + sigma z), by Tweedie's formula
- * (Robbins 1956; Efron 2011, J. Am. Stat. Assoc. 106, 1602) and its second order. Exact where the model's smoothed score is.
+/** What rows were before noise was added to them: mean and standard deviation of p(x0 given x = x0 + sigma z), by
+ * Tweedie's formula
+ * (Robbins 1956; Efron 2011, J. Am. Stat. Assoc. 106, 1602) and its second order. Exact where the model's smoothed
+ * score is.
  * @param context a context.
  * @param model a model of the clean rows that offers smooth.
  * @param sigma d standard deviations of the noise, as in lk_model_smooth().
  * @param x rows x d, row-major.
  * @param rows at least 0.
- * @param mean receives rows x d posterior means; NaN for a row with a value that is missing, infinite or outside the support. After a
+ * @param mean receives rows x d posterior means; NaN for a row with a value that is missing, infinite or outside the
+ * support. After a
  * transform that is not linear, the inverse of the mean of the transformed features; may be x itself.
- * @param sd receives rows x d posterior standard deviations; after such a transform by its slope at the mean, right to first
+ * @param sd receives rows x d posterior standard deviations; after such a transform by its slope at the mean, right to
+ * first
  * order; NULL = none wanted.
  * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
- * Cost: a score of the smoothed model a row; with sd, its second derivatives too: gmm rows x K x d^2, derived 22 d scores a row. */
-LK_API LK_NODISCARD lk_status lk_model_denoise(lk_context *context, const lk_model *model, const double *sigma, const double *x,
+ * Cost: a score of the smoothed model a row; with sd, its second derivatives too: gmm rows x K x d^2, derived 22 d
+ * scores a row. */
+LK_API LK_NODISCARD lk_status lk_model_denoise(lk_context *context, const lk_model *model, const double *sigma,
+                                               const double *x,
                                                int64_t rows, double *mean, double *sd);
 
 /** The modes of a model. The caller frees it by lk_modes_free(); its arrays belong to it. */
@@ -45,27 +55,36 @@ typedef struct lk_modes {
     double *x;           /**< count x d: where they are, in the units of the data */
     double *log_density; /**< count: nats, in the units of the data */
     double *mass;        /**< count: share of the rows whose ascent ends there; NaN without rows */
-    double *mass_error;  /**< count: standard error of that share, sqrt(q (1 - q) / (n + 2)) with q = (h + 1) / (n + 2) */
-    double *decrement;   /**< count: certificate that the gradient g vanishes, sqrt(g' inverse(-H) g) <= 1e-6: how far the mode is,
+    double *mass_error;  /**< count: standard error of that share, sqrt(q (1 - q) / (n + 2)) with q = (h + 1) / (n + 2)
+                            */
+    double *decrement;   /**< count: certificate that the gradient g vanishes, sqrt(g' inverse(-H) g) <= 1e-6: how far
+                            the mode is,
                             in standard deviations of the normal that fits it (Newton decrement) */
-    double *curvature;   /**< count: certificate of a maximum: largest eigenvalue of the second derivatives H scaled to a
+    double *curvature;   /**< count: certificate of a maximum: largest eigenvalue of the second derivatives H scaled to
+                            a
                             diagonal of -1; below 0, and near 0 where the mode is nearly flat in some direction */
     int64_t *of_rows;    /**< rows: number of the mode that each row's ascent ends at, -1 = none */
     int64_t *of_groups;  /**< groups: that of each group's centre */
 } lk_modes;
 
-/** Finds modes: ascents of the log density from the centre of every group and from given rows, by Newton steps within a trust region;
- * ends that are closer than 1e-3 standard deviations of the normal that fits a mode are one. A mode whose basin holds a share q
+/** Finds modes: ascents of the log density from the centre of every group and from given rows, by Newton steps within
+ * a trust region;
+ * ends that are closer than 1e-3 standard deviations of the normal that fits a mode are one. A mode whose basin holds
+ * a share q
  * of the rows' distribution is missed by n rows with probability (1 - q)^n.
  * @param context a context.
  * @param model a model with a log density.
- * @param x rows x d, row-major: where ascents begin, such as draws of the model; a row with a value that is missing or outside the
+ * @param x rows x d, row-major: where ascents begin, such as draws of the model; a row with a value that is missing or
+ * outside the
  * support leads nowhere.
  * @param rows at least 0; at least 1 for a model without groups.
  * @param out receives the modes; free them by lk_modes_free().
- * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT (no start, more than 4096 features), LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
- * Cost: some 5 to 30 steps a start, each a log density, a score, second derivatives and the eigenvalues of a d x d matrix. */
-LK_API LK_NODISCARD lk_status lk_model_modes(lk_context *context, const lk_model *model, const double *x, int64_t rows, lk_modes **out);
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT (no start, more than 4096 features), LK_ERROR_MEMORY,
+ * LK_ERROR_CANCELLED.
+ * Cost: some 5 to 30 steps a start, each a log density, a score, second derivatives and the eigenvalues of a d x d
+ * matrix. */
+LK_API LK_NODISCARD lk_status lk_model_modes(lk_context *context, const lk_model *model, const double *x,
+                                             int64_t rows, lk_modes **out);
 
 /** Frees modes.
  * @param modes NULL is fine. */
@@ -74,15 +93,19 @@ LK_API void lk_modes_free(lk_modes *modes);
 /** Draws from a model, exactly or by its score alone. It borrows the model, which must outlive it. */
 typedef struct lk_sampler lk_sampler;
 
-/** How rows are drawn. Set `size` to sizeof(lk_sampler_options); zero elsewhere means the default. Noise and steps are in spreads: standard
- * deviations of each transformed feature, taken from draws of the model; 1 about 0 for a model without draws of its own. */
+/** How rows are drawn. Set `size` to sizeof(lk_sampler_options); zero elsewhere means the default. Noise and steps are
+ * in spreads: standard
+ * deviations of each transformed feature, taken from draws of the model; 1 about 0 for a model without draws of its
+ * own. */
 typedef struct lk_sampler_options {
     size_t size;        /**< sizeof(lk_sampler_options) */
-    const char *method; /**< "exact", "langevin", "probability-flow"; NULL = the first of exact, probability-flow, langevin that the model can */
+    const char *method; /**< "exact", "langevin", "probability-flow"; NULL = the first of exact, probability-flow,
+                           langevin that the model can */
     int64_t steps;      /**< of each chain or flow, from 8; 0 = 400 for langevin, 100 for probability-flow */
     double sigma_max;   /**< noise that it begins with; 0 = 2 for langevin, 50 for probability-flow */
     double sigma_min;   /**< the last noise before none; 0 = .02 for langevin, .002 for probability-flow */
-    double step_size;   /**< of langevin, in spreads; 0 = found by a pilot run for an acceptance of .574 (without a log density .1) */
+    double step_size;   /**< of langevin, in spreads; 0 = found by a pilot run for an acceptance of .574 (without a log
+                           density .1) */
     int64_t seed;       /**< non-negative */
 } lk_sampler_options;
 
@@ -95,17 +118,24 @@ typedef struct lk_sampler_report {
     double sigma_max;       /**< in spreads */
     double sigma_min;       /**< in spreads */
     double step_size;       /**< langevin: at the model itself, in spreads */
-    double acceptance;      /**< langevin: share of the moves that were accepted at the model itself; NaN = unadjusted, and biased */
-    double r_hat;           /**< langevin: split R-hat over the chains' second halves, of the worst feature: 1 = they mix; above 1.1
-                               they stay near where the noise left them, and the shares of separate modes rest on that */
-    double effective;       /**< langevin: independent states that a chain went through meanwhile, of the worst feature */
-    double step_error;      /**< probability-flow: root mean square distance, in spreads, to the ends of the first 1000 rows with half the
+    double acceptance;      /**< langevin: share of the moves that were accepted at the model itself; NaN = unadjusted,
+                               and biased */
+    double r_hat;           /**< langevin: split R-hat over the chains' second halves, of the worst feature: 1 = they
+                               mix; above 1.1
+                               they stay near where the noise left them, and the shares of separate modes rest on that
+                               */
+    double effective;       /**< langevin: independent states that a chain went through meanwhile, of the worst feature
+                               */
+    double step_error;      /**< probability-flow: root mean square distance, in spreads, to the ends of the first 1000
+                               rows with half the
                                steps and twice sigma_min: an upper bound of the error of most rows */
     double step_error_most; /**< and the largest of these distances */
 } lk_sampler_report;
 
-/** Makes a sampler. Langevin: every row is the end of a chain of its own, which follows the model through falling noise where it offers smooth,
- * then stays at the model itself for half of the steps (Metropolis-adjusted where it has a log density). Probability flow: every
+/** Makes a sampler. Langevin: every row is the end of a chain of its own, which follows the model through falling
+ * noise where it offers smooth,
+ * then stays at the model itself for half of the steps (Metropolis-adjusted where it has a log density). Probability
+ * flow: every
  * row is carried from pure noise by the flow's differential equation (Karras et al. 2022, arXiv:2206.00364).
  * @param context a context.
  * @param model a model with sample (exact), a score (langevin), or smooth and a score (probability-flow); borrowed.
@@ -113,7 +143,8 @@ typedef struct lk_sampler_report {
  * @param out receives the sampler; free it by lk_sampler_free().
  * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
  * Cost: langevin: a pilot run of 64 chains over 340 steps; else little. */
-LK_API LK_NODISCARD lk_status lk_sampler_new(lk_context *context, const lk_model *model, const lk_sampler_options *options,
+LK_API LK_NODISCARD lk_status lk_sampler_new(lk_context *context, const lk_model *model,
+                                             const lk_sampler_options *options,
                                              lk_sampler **out);
 
 /** Draws rows. Row i of a seed is the same draw whatever is drawn beside it.
@@ -124,7 +155,8 @@ LK_API LK_NODISCARD lk_status lk_sampler_new(lk_context *context, const lk_model
  * @param out receives rows x d values, row-major, in the units of the data.
  * Errors: LK_ERROR_ARGUMENT, LK_ERROR_NUMERIC (steps too long), LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
  * Cost: langevin: a score and a log density a step and row; probability-flow: two scores. */
-LK_API LK_NODISCARD lk_status lk_sampler_rows(lk_context *context, lk_sampler *sampler, int64_t first_row, int64_t rows, double *out);
+LK_API LK_NODISCARD lk_status lk_sampler_rows(lk_context *context, lk_sampler *sampler, int64_t first_row,
+                                              int64_t rows, double *out);
 
 /** How far to trust what was drawn so far.
  * @param sampler a sampler.

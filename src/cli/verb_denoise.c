@@ -42,8 +42,11 @@ static int stream(cli_command *command, const lk_model *model)
         }
         columns[made] = (lk_column){.name = names[made], .type = LK_TYPE_REAL};
     }
-    int code = made == 2 * d ? cli_stream(command, &(cli_row_stream){.model = model, .data = command->operands[1], .extra = columns,
-                                                                     .extra_count = 2 * d, .apply = apply})
+    int code = made == 2 * d ? cli_stream(command, &(cli_row_stream){.model = model,
+                                                                     .data = command->operands[1],
+                                                                     .extra = columns,
+                                                                     .extra_count = 2 * d,
+                                                                     .apply = apply})
                              : cli_fail(command, LK_ERROR_MEMORY);
     for (int64_t j = 0; names != NULL && j < made; j++) {
         free(names[j]);
@@ -79,12 +82,15 @@ const cli_verb cli_verb_denoise = {
     .name = "denoise",
     .summary = "rows as they were before noise was added",
     .operands = "MODEL DATA",
-    .description = "DATA are rows of MODEL with independent normal noise of standard deviation --sigma added. Writes for each "
-                   "feature NAME_mean and NAME_sd, mean and standard deviation of what it was before, given the whole noisy row: "
-                   "x + sigma^2 times the smoothed score at x, and its second order. Exact for a Gaussian mixture.\n\n"
-                   "DATA are streamed. A row with missing values gets empty results. Of a model that was fitted through a --transform "
-                   "other than standardize, the noise and the mean are those of the transformed features; the mean is turned back, "
-                   "and the sd by the slope there.",
+    .description =
+        "DATA are rows of MODEL with independent normal noise of standard deviation --sigma added. Writes for each "
+        "feature NAME_mean and NAME_sd, mean and standard deviation of what it was before, given the whole noisy row: "
+        "x + sigma^2 times the smoothed score at x, and its second order. Exact for a Gaussian mixture.\n\n"
+        "DATA are streamed. A row with missing values gets empty results. Of a model that was fitted through a "
+        "--transform "
+        "other than standardize, the noise and the mean are those of the transformed features; the mean is turned "
+        "back, "
+        "and the sd by the slope there.",
     .operands_min = 2,
     .operands_max = 2,
     .groups = CLI_ROWS | CLI_READING | CLI_ID | CLI_KEEP,

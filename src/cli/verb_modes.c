@@ -35,7 +35,8 @@ static int starts_of_data(cli_command *command, const lk_model *model, double **
         free(columns);
         return code;
     }
-    lk_status status = columns == NULL ? LK_ERROR_MEMORY : lk_table_read(command->context, command->operands[1], &reading, &table);
+    lk_status status =
+        columns == NULL ? LK_ERROR_MEMORY : lk_table_read(command->context, command->operands[1], &reading, &table);
     if (status == LK_OK) {
         status = lk_model_columns(command->context, model, table, columns);
     }
@@ -67,10 +68,28 @@ static int starts_of_draws(cli_command *command, const lk_model *model, double *
 /* Column names that the verb itself made. */
 static const char *const fixed[] = {"log_density", "mass", "mass_se", "gradient", "curvature", "components"};
 
-static lk_status write_rows(cli_command *command, const lk_column *columns, int64_t width, const double *values, int64_t rows)
+/* The table of modes holds a column for each feature beside its own. */
+static int check_names(const cli_command *command, const lk_model *model)
+{
+    for (int64_t j = 0; j < lk_model_dimension(model); j++) {
+        const char *name = lk_model_feature(model, j);
+        bool taken = strcmp(name, "mode") == 0;
+        for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+            taken = taken || strcmp(name, fixed[i]) == 0;
+        }
+        if (taken && !cli_flag(command, "by_row") && !cli_flag(command, "by_component")) {
+            return cli_error("a feature is named %s, as a column of the results: fit the model with another name", name);
+        }
+    }
+    return CLI_DONE;
+}
+
+static lk_status write_rows(cli_command *command, const lk_column *columns, int64_t width, const double *values,
+                            int64_t rows)
 {
     lk_writer *writer = NULL;
-    lk_status status = lk_writer_open(command->context, cli_text(command, "output"), cli_output_format(command), columns, width, &writer);
+    lk_status status = lk_writer_open(command->context, cli_text(command, "output"), cli_output_format(command),
+                                      columns, width, &writer);
     if (status == LK_OK) {
         status = lk_writer_rows(command->context, writer, values, rows);
         if (status == LK_OK) {
@@ -84,7 +103,8 @@ static lk_status write_rows(cli_command *command, const lk_column *columns, int6
 /* Where each component or row went: mode, with the component's number in front. */
 static lk_status write_ends(cli_command *command, const int64_t *modes, int64_t count, bool numbered)
 {
-    const lk_column columns[] = {{.name = "component", .type = LK_TYPE_INTEGER}, {.name = "mode", .type = LK_TYPE_INTEGER}};
+    const lk_column columns[] = {{.name = "component", .type = LK_TYPE_INTEGER},
+                                 {.name = "mode", .type = LK_TYPE_INTEGER}};
     int64_t width = numbered ? 2 : 1;
     double *values = calloc((size_t)count + 1, (size_t)width * sizeof *values);
     if (values == NULL) {
@@ -167,9 +187,11 @@ static int run(cli_command *command)
     if (status != LK_OK) {
         return cli_fail(command, status);
     }
-    int code = cli_smooth(command, &model);
+    int code = check_names(command, model);
+    code = code == CLI_DONE ? cli_smooth(command, &model) : code;
     if (code == CLI_DONE && cli_flag(command, "by_component") && lk_model_groups(model) == 0) {
-        code = cli_usage_error(command, "--by-component: this %s model has no components", lk_model_method(model)->name);
+        code =
+            cli_usage_error(command, "--by-component: this %s model has no components", lk_model_method(model)->name);
     }
     if (code == CLI_DONE) {
         code = data ? starts_of_data(command, model, &x, &rows) : starts_of_draws(command, model, &x, &rows);
@@ -189,15 +211,22 @@ const cli_verb cli_verb_modes = {
     .name = "modes",
     .summary = "local maxima of the density, certified, with what belongs to them",
     .operands = "MODEL [DATA]",
-    .description = "Writes one row a mode, from the highest down: mode (its number, from 0), its place in the columns of the features, "
-                   "log_density there, mass and mass_se (share of the ascents that end there, with its standard error), gradient and "
+    .description = "Writes one row a mode, from the highest down: mode (its number, from 0), its place in the columns "
+                   "of the features, "
+                   "log_density there, mass and mass_se (share of the ascents that end there, with its standard "
+                   "error), gradient and "
                    "curvature, and components (how many components' means climb to it; --by-component says which).\n\n"
-                   "gradient is the Newton decrement: how far the mode is from a point of vanishing gradient, in standard deviations "
-                   "of the normal that fits it; at most 1e-6. curvature is the largest eigenvalue of the second derivatives, scaled to "
+                   "gradient is the Newton decrement: how far the mode is from a point of vanishing gradient, in "
+                   "standard deviations "
+                   "of the normal that fits it; at most 1e-6. curvature is the largest eigenvalue of the second "
+                   "derivatives, scaled to "
                    "a diagonal of -1: below 0 at a maximum, near 0 where it is nearly flat.\n\n"
-                   "Ascents begin from the means of the components and from draws of the model, or from the rows of DATA. A mode that "
-                   "no ascent ends at is not found: of a basin that holds a share q of the starts, n starts miss all with probability "
-                   "(1 - q)^n. Ends closer than 1e-3 standard deviations are one mode. Where an ascent ends at no certified maximum it "
+                   "Ascents begin from the means of the components and from draws of the model, or from the rows of "
+                   "DATA. A mode that "
+                   "no ascent ends at is not found: of a basin that holds a share q of the starts, n starts miss all "
+                   "with probability "
+                   "(1 - q)^n. Ends closer than 1e-3 standard deviations are one mode. Where an ascent ends at no "
+                   "certified maximum it "
                    "is said, and the exit code is 3.",
     .operands_min = 1,
     .operands_max = 2,

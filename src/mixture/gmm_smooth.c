@@ -1,4 +1,5 @@
-/* A Gaussian mixture with normal noise added, which is a mixture again, and the second derivatives of its log density. */
+/* A Gaussian mixture with normal noise added, which is a mixture again, and the second derivatives of its log density.
+ */
 #include "gmm_smooth.h"
 #include "gmm.h"
 #include <string.h>
@@ -46,7 +47,8 @@ lk_status lki_gmm_smooth(lk_context *ctx, const void *state, const double *sigma
     lki_mixture *noisy;
     lki_gmm *g;
     if (m->noise) {
-        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "a mixture with a noise component cannot be smoothed: a box with rounded edges is none");
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED,
+                        "a mixture with a noise component cannot be smoothed: a box with rounded edges is none");
     }
     LKI_TRY(lki_mixture_new(ctx, m->K, m->d, lki_covariance_plain(smoothed_form(m, sigma)), &noisy));
     memcpy(noisy->weights, m->weights, (size_t)m->K * sizeof(double));
@@ -102,7 +104,8 @@ static void component_score(const lki_mixture *m, const double *P, int64_t k, co
 #define LEAST_RESPONSIBILITY 1e-300
 
 /* H = sum_k r_k ((g_k - g) (g_k - g)' - P_k) with the score g = sum_k r_k g_k: no difference of large numbers. */
-static void hessian_row(const lki_mixture *m, const double *P, const double *r, const double *x, double *scores, double *H)
+static void hessian_row(const lki_mixture *m, const double *P, const double *r, const double *x, double *scores,
+                        double *H)
 {
     const int64_t d = m->d;
     const int whole = m->covariance->form == LKI_FORM_FULL || m->covariance->form == LKI_FORM_TIED;

@@ -1,6 +1,7 @@
-/* Ascent by Newton steps within a trust region. Directions in which the log density is convex are climbed by the size of their curvature
- * (Dauphin et al. 2014, Adv. Neural Inf. Process. Syst. 27), so that saddles repel; steps grow only while the quadratic model is right
- * (Nocedal and Wright 2006, chapter 4), so that an ascent stays in the basin where it began. */
+/* Ascent by Newton steps within a trust region. Directions in which the log density is convex are climbed by the size
+ * of their curvature (Dauphin et al. 2014, Adv. Neural Inf. Process. Syst. 27), so that saddles repel; steps grow only
+ * while the quadratic model is right (Nocedal and Wright 2006, chapter 4), so that an ascent stays in the basin where
+ * it began. */
 #include "model/ascent.h"
 #include "math/cholesky.h"
 
@@ -145,7 +146,8 @@ static lk_status survey(lk_context *ctx, climb *c, bool *good)
     return LK_OK;
 }
 
-/* The step with |S^-1 step| <= radius; returns the increase that the quadratic model promises. `bare`: Newton's step as it is. */
+/* The step with |S^-1 step| <= radius; returns the increase that the quadratic model promises. `bare`: Newton's step as
+ * it is. */
 static double propose(climb *c, double radius, bool bare)
 {
     int64_t d = c->l->d;
@@ -211,7 +213,8 @@ static lk_status polish(lk_context *ctx, climb *c)
     return LK_OK;
 }
 
-/* The largest eigenvalue of D H D with D scaling the diagonal to -1; of no maximum where a diagonal entry is not negative. */
+/* The largest eigenvalue of D H D with D scaling the diagonal to -1; of no maximum where a diagonal entry is not
+ * negative. */
 static double unit_curvature(climb *c)
 {
     int64_t d = c->l->d;

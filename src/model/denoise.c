@@ -1,7 +1,7 @@
-/* What rows were before noise was added to them: Tweedie's formula and its second order, for any model with a smoothed score. With x =
- * x0 + sigma z, E[x0 | x] = x + sigma^2 s(x) and Cov[x0 | x] = sigma^2 (I + sigma^2 H(x)) with s and H the first and second
- * derivatives of the log density of the noisy x (Robbins 1956, Proc. 3rd Berkeley Symp. 1, 157-163; Efron 2011, J. Am. Stat. Assoc.
- * 106, 1602-1614). */
+/* What rows were before noise was added to them: Tweedie's formula and its second order, for any model with a smoothed
+ * score. With x = x0 + sigma z, E[x0 | x] = x + sigma^2 s(x) and Cov[x0 | x] = sigma^2 (I + sigma^2 H(x)) with s and H
+ * the first and second derivatives of the log density of the noisy x (Robbins 1956, Proc. 3rd Berkeley Symp. 1,
+ * 157-163; Efron 2011, J. Am. Stat. Assoc. 106, 1602-1614). */
 #include "math/blas.h"
 #include "model/oracle.h"
 
@@ -40,8 +40,10 @@ static int64_t gather(const denoising *g, const double *x, int64_t rows, double 
     return count;
 }
 
-/* Variances of a piece of rows, to sds. A noise so small or large that rounding leaves a negative variance leaves none. */
-static lk_status spread(lk_context *ctx, const denoising *g, const double *z, int64_t rows, double *hessian, double *sds)
+/* Variances of a piece of rows, to sds. A noise so small or large that rounding leaves a negative variance leaves none.
+ */
+static lk_status spread(lk_context *ctx, const denoising *g, const double *z, int64_t rows, double *hessian,
+                        double *sds)
 {
     int64_t d = g->model->d;
     LKI_TRY(lki_oracle_hessian(ctx, &g->oracle, z, rows, hessian));
@@ -103,7 +105,8 @@ static lk_status denoise_block(lk_context *ctx, void *state, int thread, int64_t
     int64_t d = g->model->d, first = index * LKI_BLOCK_ROWS, rows = g->rows - first, *kept = NULL;
     rows = rows < LKI_BLOCK_ROWS ? rows : LKI_BLOCK_ROWS;
     size_t values = lki_product((size_t)rows, (size_t)d);
-    double *mean = g->mean + first * d, *sd = g->sd != NULL ? g->sd + first * d : NULL, *z = NULL, *work = NULL, *sds = NULL;
+    double *mean = g->mean + first * d, *sd = g->sd != NULL ? g->sd + first * d : NULL, *z = NULL, *work = NULL,
+           *sds = NULL;
     lk_status status = LK_OK;
     (void)thread;
     LKI_TRY(lki_cancelled(ctx));
@@ -138,8 +141,8 @@ done:
     return status;
 }
 
-lk_status lk_model_denoise(lk_context *ctx, const lk_model *model, const double *sigma, const double *x, int64_t rows, double *mean,
-                           double *sd)
+lk_status lk_model_denoise(lk_context *ctx, const lk_model *model, const double *sigma, const double *x, int64_t rows,
+                           double *mean, double *sd)
 {
     denoising g = {.model = model, .sigma = sigma, .x = x, .rows = rows, .mean = mean, .sd = sd};
     lki_begin(ctx);

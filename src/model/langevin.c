@@ -1,14 +1,15 @@
-/* Draws by Langevin dynamics: each row is the end of a chain of its own. A chain begins wide, follows the model through falling noise where it has
- * a noisy version (Song and Ermon 2019, arXiv:1907.05600), and ends at the model itself. Where the log density is known each move may be refused, so
- * that the model is the chain's own law (Metropolis-adjusted; Roberts and Tweedie 1996, Bernoulli 2, 341-363); else steps are a little off. */
+/* Draws by Langevin dynamics: each row is the end of a chain of its own. A chain begins wide, follows the model through
+ * falling noise where it has a noisy version (Song and Ermon 2019, arXiv:1907.05600), and ends at the model itself.
+ * Where the log density is known each move may be refused, so that the model is the chain's own law
+ * (Metropolis-adjusted; Roberts and Tweedie 1996, Bernoulli 2, 341-363); else steps are a little off. */
 #include "core/philox.h"
 #include "model/sampler.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Chains and steps at each level that find its step size; the acceptance that is best in many dimensions (Roberts and Rosenthal 1998, J. R. Stat.
- * Soc. B 60, 255-268). */
+/* Chains and steps at each level that find its step size; the acceptance that is best in many dimensions (Roberts and
+ * Rosenthal 1998, J. R. Stat. Soc. B 60, 255-268). */
 enum { PILOT_CHAINS = 64, PILOT_STEPS = 12, PILOT_TARGET_STEPS = 100 };
 #define BEST_ACCEPTANCE 0.574
 /* Squared step without acceptance, in spreads^2: its stationary variance is off by a share of about a quarter of it. */
@@ -55,13 +56,15 @@ static void propose(const chains *c, int64_t first, int64_t rows, const buffers 
 }
 
 /* log of q(z | z') / q(z' | z) */
-static double log_proposal_ratio(const chains *c, const double *z, const double *score, const double *trial, const double *trial_score)
+static double log_proposal_ratio(const chains *c, const double *z, const double *score, const double *trial,
+                                 const double *trial_score)
 {
     const lk_sampler *s = c->sampler;
     double sum = 0.0;
     for (int64_t j = 0; j < s->d; j++) {
         double scale = s->scale[j], half = 0.5 * c->square * scale;
-        double forth = (trial[j] - z[j]) / scale - half * score[j], back = (z[j] - trial[j]) / scale - half * trial_score[j];
+        double forth = (trial[j] - z[j]) / scale - half * score[j],
+               back = (z[j] - trial[j]) / scale - half * trial_score[j];
         sum += forth * forth - back * back;
     }
     return sum / (2.0 * c->square);
@@ -79,7 +82,8 @@ static lk_status decide(lk_context *ctx, const chains *c, int64_t first, int64_t
             double u = log(lki_random_uniform(&c->streams[first + i]));
             taken = taken && u < ratio; /* a NaN refuses */
         } else if (!taken) {
-            return lki_fail(ctx, LK_ERROR_NUMERIC, "a Langevin chain left the range of numbers; a step size below %g may help",
+            return lki_fail(ctx, LK_ERROR_NUMERIC,
+                            "a Langevin chain left the range of numbers; a step size below %g may help",
                             sqrt(c->square));
         }
         if (taken) {
@@ -144,8 +148,9 @@ static lk_status chains_block(lk_context *ctx, void *state, int thread, int64_t 
     }
     for (int64_t i = 0; c->sums != NULL && i < rows; i++) {
         if (!isfinite(b.density[i])) {
-            status = lki_fail(ctx, LK_ERROR_NUMERIC, "a Langevin chain found no place of positive density in %lld steps",
-                              (long long)c->sampler->steps);
+            status =
+                lki_fail(ctx, LK_ERROR_NUMERIC, "a Langevin chain found no place of positive density in %lld steps",
+                         (long long)c->sampler->steps);
             break;
         }
     }
@@ -165,7 +170,8 @@ static lk_status run_chains(lk_context *ctx, chains *c)
 }
 
 /* Chains at their starts: normal about the model's mean, wider than it by the first noise. */
-static lk_status chains_new(lk_context *ctx, const lk_sampler *s, uint64_t stream, int64_t first_row, int64_t rows, double *z, chains *out)
+static lk_status chains_new(lk_context *ctx, const lk_sampler *s, uint64_t stream, int64_t first_row, int64_t rows,
+                            double *z, chains *out)
 {
     chains c = {.sampler = s, .rows = rows, .z = z, .adjusted = s->model->operations.log_density != NULL};
     double wide = sqrt(1.0 + s->noise[0] * s->noise[0]);
@@ -193,7 +199,8 @@ static void chains_free(lk_context *ctx, chains *c)
     lki_release(ctx, c->sums);
 }
 
-/* Steps at one level of the pilot, after each of which the step size follows the acceptance (Robbins and Monro 1951). */
+/* Steps at one level of the pilot, after each of which the step size follows the acceptance (Robbins and Monro 1951).
+ */
 static lk_status pilot_level(lk_context *ctx, chains *c, int steps)
 {
     c->steps = 1;
@@ -288,7 +295,8 @@ static void gather_moments(lk_sampler *s, const chains *c)
     }
 }
 
-/* Half of the steps fall through the noise, the rest stay at the model; without a noisy version the first half only forgets the start. */
+/* Half of the steps fall through the noise, the rest stay at the model; without a noisy version the first half only
+ * forgets the start. */
 lk_status lki_langevin_rows(lk_context *ctx, lk_sampler *s, int64_t first_row, int64_t rows, double *z)
 {
     chains c = {0};
@@ -297,7 +305,8 @@ lk_status lki_langevin_rows(lk_context *ctx, lk_sampler *s, int64_t first_row, i
     LKI_GOTO(status, done, chains_new(ctx, s, LKI_STREAM_LANGEVIN, first_row, rows, z, &c));
     for (int level = 0; level < s->levels; level++) {
         bool last = level == s->levels - 1;
-        int64_t upper = last ? 0 : falling * (level + 1) / (s->levels - 1), lower = last ? 0 : falling * level / (s->levels - 1);
+        int64_t upper = last ? 0 : falling * (level + 1) / (s->levels - 1),
+                lower = last ? 0 : falling * level / (s->levels - 1);
         lki_oracle_close(ctx, &c.oracle);
         LKI_GOTO(status, done, lki_sampler_oracle(ctx, s, s->noise[level], &c.oracle));
         c.square = s->squares[level];

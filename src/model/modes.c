@@ -1,5 +1,6 @@
-/* All modes of a model that ascents find: from the centres of its groups and from given rows, duplicates merged, each with a certificate and
- * the share of the ascents that end there (Carreira-Perpinan 2000, IEEE Trans. Pattern Anal. Mach. Intell. 22, 1318-1323). */
+/* All modes of a model that ascents find: from the centres of its groups and from given rows, duplicates merged, each
+ * with a certificate and the share of the ascents that end there (Carreira-Perpinan 2000, IEEE Trans. Pattern Anal.
+ * Mach. Intell. 22, 1318-1323). */
 #include "math/blas.h"
 #include "math/cholesky.h"
 #include "model/ascent.h"
@@ -32,7 +33,8 @@ enum { TASK_STARTS = 8 };
 static lk_status ascend_some(lk_context *ctx, void *state, int thread, int64_t index)
 {
     search *s = state;
-    int64_t d = s->d, first = index * TASK_STARTS, last = first + TASK_STARTS < s->starts ? first + TASK_STARTS : s->starts;
+    int64_t d = s->d, first = index * TASK_STARTS,
+            last = first + TASK_STARTS < s->starts ? first + TASK_STARTS : s->starts;
     double *H;
     lk_status status = LK_OK;
     (void)thread;
@@ -81,7 +83,8 @@ static lk_status merge(lk_context *ctx, search *s)
         }
         LKI_TRY(lki_cancelled(ctx));
         LKI_TRY(lki_grow(ctx, &s->first, &s->capacity, (size_t)s->modes + 1, sizeof *s->first));
-        LKI_TRY(lki_grow(ctx, &s->hessians, &s->hessian_capacity, lki_product((size_t)s->modes + 1, (size_t)(d * d)), sizeof(double)));
+        LKI_TRY(lki_grow(ctx, &s->hessians, &s->hessian_capacity, lki_product((size_t)s->modes + 1, (size_t)(d * d)),
+                         sizeof(double)));
         LKI_TRY(lki_landscape_hessian(ctx, &s->landscape, z, s->hessians + s->modes * d * d));
         s->first[s->modes] = i;
         s->mode[i] = s->modes++;
@@ -297,13 +300,15 @@ lk_status lk_model_modes(lk_context *ctx, const lk_model *model, const double *x
     search s = {.model = model, .d = model->d};
     lki_begin(ctx);
     LKI_TRY(lki_model_supports(ctx, model, LK_OPERATION_LOG_DENSITY));
-    s.groups = model->operations.centres != NULL ? lk_model_groups(model) - (lk_model_noise_group(model) >= 0) : 0; /* noise is flat */
+    s.groups = model->operations.centres != NULL ? lk_model_groups(model) - (lk_model_noise_group(model) >= 0)
+                                                 : 0; /* noise is flat */
     if (rows < 0 || rows > INT64_MAX / 2 || rows + s.groups < 1) {
-        return lki_fail(ctx, LK_ERROR_ARGUMENT, "%lld rows to begin from; there must be at least %d", (long long)rows, s.groups > 0 ? 0 : 1);
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "%lld rows to begin from; there must be at least %d", (long long)rows,
+                        s.groups > 0 ? 0 : 1);
     }
     if (model->d > LKI_EIGEN_MAX) {
-        return lki_fail(ctx, LK_ERROR_ARGUMENT, "modes takes at most %d features; the model has %lld", (int)LKI_EIGEN_MAX,
-                        (long long)model->d);
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "modes takes at most %d features; the model has %lld",
+                        (int)LKI_EIGEN_MAX, (long long)model->d);
     }
     s.starts = rows + s.groups;
     lki_blas_enter();

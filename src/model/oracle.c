@@ -53,7 +53,8 @@ lk_status lki_oracle_log_density(lk_context *ctx, const lki_oracle *o, const dou
 lk_status lki_oracle_score(lk_context *ctx, const lki_oracle *o, const double *z, int64_t rows, double *out)
 {
     const lki_operations *ops = &o->model->operations;
-    return ops->score != NULL ? ops->score(ctx, o->model->state, z, rows, out) : lki_derive_score(ctx, &o->question, z, rows, out);
+    return ops->score != NULL ? ops->score(ctx, o->model->state, z, rows, out)
+                              : lki_derive_score(ctx, &o->question, z, rows, out);
 }
 
 static lk_status ask_score(lk_context *ctx, void *state, const double *z, int64_t rows, double *out)

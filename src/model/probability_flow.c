@@ -1,6 +1,7 @@
-/* Draws along the probability flow: noise is taken away by the ordinary differential equation dz/dt = -t S^2 score(z, t S), whose solution at
- * noise t is distributed as the model with that noise (Song et al. 2021, arXiv:2011.13456, section 4.3), by Heun's method on the noise levels
- * of Karras et al. 2022, arXiv:2206.00364, equation 5 and algorithm 1. S holds the features' spreads. */
+/* Draws along the probability flow: noise is taken away by the ordinary differential equation dz/dt = -t S^2 score(z, t
+ * S), whose solution at noise t is distributed as the model with that noise (Song et al. 2021, arXiv:2011.13456,
+ * section 4.3), by Heun's method on the noise levels of Karras et al. 2022, arXiv:2206.00364, equation 5 and
+ * algorithm 1. S holds the features' spreads. */
 #include "core/philox.h"
 #include "model/sampler.h"
 
@@ -14,9 +15,9 @@ enum { RHO = 7, CHECKED_ROWS = 1000 };
 typedef struct flow {
     const lk_sampler *sampler;
     int64_t steps, rows;
-    double from, to;           /* noise of the present step */
+    double from, to; /* noise of the present step */
     const lki_oracle *at, *next;
-    double *z;                 /* rows x d */
+    double *z; /* rows x d */
 } flow;
 
 /* Noise after step i of n: sigma_max at 0, sigma_min at n - 1, none at n. */
@@ -48,8 +49,8 @@ static lk_status flow_block(lk_context *ctx, void *state, int thread, int64_t in
         two[i] *= -f->to * s->scale[i % d] * s->scale[i % d];
         z[i] += 0.5 * h * (one[i] + two[i]);
         if (!isfinite(z[i])) {
-            status = lki_fail(ctx, LK_ERROR_NUMERIC, "the probability flow left the range of numbers at noise %g; more steps may help",
-                              f->to);
+            status = lki_fail(ctx, LK_ERROR_NUMERIC,
+                              "the probability flow left the range of numbers at noise %g; more steps may help", f->to);
             goto done;
         }
     }
@@ -64,7 +65,8 @@ static void start(const lk_sampler *s, int64_t first_row, int64_t rows, double *
     for (int64_t i = 0; i < rows; i++) {
         lki_stream stream = lki_stream_new(s->seed, LKI_STREAM_FLOW, (uint64_t)(first_row + i));
         for (int64_t j = 0; j < s->d; j++) {
-            z[i * s->d + j] = s->centre[j] + s->scale[j] * sqrt(1.0 + s->sigma_max * s->sigma_max) * lki_random_normal(&stream);
+            z[i * s->d + j] =
+                s->centre[j] + s->scale[j] * sqrt(1.0 + s->sigma_max * s->sigma_max) * lki_random_normal(&stream);
         }
     }
 }
@@ -93,7 +95,8 @@ static lk_status descend(lk_context *ctx, const lk_sampler *s, int64_t steps, do
     return status;
 }
 
-/* The same starts with half the steps and twice the least noise: how far the first rows move tells what the steps are worth. */
+/* The same starts with half the steps and twice the least noise: how far the first rows move tells what the steps are
+ * worth. */
 static lk_status measure(lk_context *ctx, lk_sampler *s, int64_t first_row, int64_t rows, const double *z)
 {
     int64_t d = s->d, count = first_row >= CHECKED_ROWS ? 0 : CHECKED_ROWS - first_row;

@@ -21,7 +21,8 @@ lk_status lki_sampler_oracle(lk_context *ctx, const lk_sampler *s, double t, lki
     return status;
 }
 
-/* Mean and standard deviation of each feature over draws; 0 and 1, as after standardize, where the model has no draws of its own. */
+/* Mean and standard deviation of each feature over draws; 0 and 1, as after standardize, where the model has no draws
+ * of its own. */
 static lk_status place(lk_context *ctx, lk_sampler *s)
 {
     int64_t d = s->d;
@@ -61,8 +62,8 @@ static lk_status choose(lk_context *ctx, const lk_model *model, const char *name
     } else if (strcmp(name, "probability-flow") == 0) {
         *out = LKI_SAMPLING_FLOW;
     } else {
-        return lki_fail(ctx, LK_ERROR_ARGUMENT, "there is no sampling method \"%.100s\"; there are: exact, langevin, probability-flow",
-                        name);
+        return lki_fail(ctx, LK_ERROR_ARGUMENT,
+                        "there is no sampling method \"%.100s\"; there are: exact, langevin, probability-flow", name);
     }
     if (*out == LKI_SAMPLING_EXACT) {
         return lki_model_supports(ctx, model, LK_OPERATION_SAMPLE);
@@ -83,12 +84,14 @@ static lk_status read_options(lk_context *ctx, const lk_sampler_options *o, lk_s
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "%lld steps; there must be from 8 to 100000000", (long long)s->steps);
     }
     if (!(s->sigma_max >= 1e-6 && s->sigma_max <= 1e6) || !(s->sigma_min >= 1e-9 && s->sigma_min < s->sigma_max)) {
-        return lki_fail(ctx, LK_ERROR_ARGUMENT,
-                        "sigma from %g down to %g; the first must be from 1e-6 to 1e6, the second from 1e-9 to below the first", s->sigma_max,
-                        s->sigma_min);
+        return lki_fail(
+            ctx, LK_ERROR_ARGUMENT,
+            "sigma from %g down to %g; the first must be from 1e-6 to 1e6, the second from 1e-9 to below the first",
+            s->sigma_max, s->sigma_min);
     }
     if (!(o->step_size >= 0.0 && o->step_size <= 1e3)) {
-        return lki_fail(ctx, LK_ERROR_ARGUMENT, "a step size of %g; it must be above 0 and at most 1000, or 0 for one that is found",
+        return lki_fail(ctx, LK_ERROR_ARGUMENT,
+                        "a step size of %g; it must be above 0 and at most 1000, or 0 for one that is found",
                         o->step_size);
     }
     if (o->seed < 0) {
@@ -105,7 +108,8 @@ lk_status lk_sampler_new(lk_context *ctx, const lk_model *model, const lk_sample
     lk_status status = LK_OK;
     lki_begin(ctx);
     if (o->size < sizeof *o) {
-        return lki_fail(ctx, LK_ERROR_ARGUMENT, "lk_sampler_options.size is %zu; set it to sizeof(lk_sampler_options)", o->size);
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "lk_sampler_options.size is %zu; set it to sizeof(lk_sampler_options)",
+                        o->size);
     }
     lki_blas_enter();
     size_t d = (size_t)model->d;
@@ -151,10 +155,11 @@ lk_status lk_sampler_rows(lk_context *ctx, lk_sampler *s, int64_t first_row, int
 {
     lki_begin(ctx);
     if (rows < 0 || first_row < 0 || rows > INT64_MAX - first_row) {
-        return lki_fail(ctx, LK_ERROR_ARGUMENT, "first row %lld, %lld rows: each must be at least 0", (long long)first_row, (long long)rows);
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "first row %lld, %lld rows: each must be at least 0",
+                        (long long)first_row, (long long)rows);
     }
     lki_blas_enter();
-    lk_status status = s->method == LKI_SAMPLING_EXACT      ? lki_model_draw(ctx, s->model, s->seed, first_row, rows, out)
+    lk_status status = s->method == LKI_SAMPLING_EXACT ? lki_model_draw(ctx, s->model, s->seed, first_row, rows, out)
                        : s->method == LKI_SAMPLING_LANGEVIN ? lki_langevin_rows(ctx, s, first_row, rows, out)
                                                             : lki_flow_rows(ctx, s, first_row, rows, out);
     lki_blas_leave();
@@ -165,8 +170,8 @@ lk_status lk_sampler_rows(lk_context *ctx, lk_sampler *s, int64_t first_row, int
     return status;
 }
 
-/* Split R-hat (Gelman et al. 2013, Bayesian Data Analysis, 3rd ed., section 11.4), and how many independent states a chain went through: the
- * variance of the model over that of the chains' means. The worst feature counts. */
+/* Split R-hat (Gelman et al. 2013, Bayesian Data Analysis, 3rd ed., section 11.4), and how many independent states a
+ * chain went through: the variance of the model over that of the chains' means. The worst feature counts. */
 static void chains_report(const lk_sampler *s, lk_sampler_report *out)
 {
     int64_t half = (s->steps - s->steps / 2) / 2;
@@ -178,7 +183,8 @@ static void chains_report(const lk_sampler *s, lk_sampler_report *out)
             out->r_hat = out->effective = (double)NAN;
             return;
         }
-        double within = s->within[j] / h[LKI_POOLED_WEIGHT], between = h[LKI_POOLED_SQUARES] / (h[LKI_POOLED_WEIGHT] - 1.0);
+        double within = s->within[j] / h[LKI_POOLED_WEIGHT],
+               between = h[LKI_POOLED_SQUARES] / (h[LKI_POOLED_WEIGHT] - 1.0);
         double total = within * (double)(half - 1) / (double)half + between;
         out->r_hat = fmax(out->r_hat, within > 0.0 ? sqrt(total / within) : (double)INFINITY);
         out->effective = fmin(out->effective, total / (c[LKI_POOLED_SQUARES] / (c[LKI_POOLED_WEIGHT] - 1.0)));

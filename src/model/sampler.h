@@ -23,9 +23,9 @@ struct lk_sampler {
     /* Langevin: noise and squared step of each level, in spreads; the last is the model itself. */
     int levels;
     double noise[LKI_LEVELS + 1], squares[LKI_LEVELS + 1];
-    double accepted, proposed;   /* proposed 0 = none can be refused */
-    double *halves, *chains;     /* d x LKI_POOLED: means of half chains, of chains */
-    double *within;              /* d: sum of the variances within half chains */
+    double accepted, proposed; /* proposed 0 = none can be refused */
+    double *halves, *chains;   /* d x LKI_POOLED: means of half chains, of chains */
+    double *within;            /* d: sum of the variances within half chains */
     /* Probability flow: differences from draws with half the steps, in spreads. */
     double error_squares, error_count, error_most;
 };

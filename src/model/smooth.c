@@ -12,8 +12,8 @@ lk_status lki_sigma_check(lk_context *ctx, const lk_model *model, const double *
 {
     for (int64_t j = 0; j < model->d; j++) {
         if (!(sigma[j] >= 0.0 && sigma[j] <= LKI_SIGMA_MAX)) {
-            return lki_fail(ctx, LK_ERROR_ARGUMENT, "sigma of %s is %g; it must be a number from 0 to %g", model->names[j], sigma[j],
-                            LKI_SIGMA_MAX);
+            return lki_fail(ctx, LK_ERROR_ARGUMENT, "sigma of %s is %g; it must be a number from 0 to %g",
+                            model->names[j], sigma[j], LKI_SIGMA_MAX);
         }
     }
     return LK_OK;

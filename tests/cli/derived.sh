@@ -59,3 +59,4 @@ try likely sample p.lk --steps 100
 try likely sample p.lk --method probability-flow --step-size 1
 try likely sample p.lk --method langevin --steps 3
 try likely sample p.lk --method langevin --sigma-min 5
+sed 's/"y"/"mass"/' two.json >taken.json && likely fit --params taken.json -q && try likely modes taken.lk

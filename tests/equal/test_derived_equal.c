@@ -25,7 +25,8 @@ static void denoised(void **state)
         memset(two, 0, sizeof two);
         for (int64_t first = 0, rows = 1; first < ROWS; first += rows, rows = rows * 3 % 1501 + 1) {
             rows = rows < ROWS - first ? rows : ROWS - first;
-            check_ok(pair, lk_model_denoise(pair, model, sigma, x + first * D, rows, two[0] + first * D, two[1] + first * D));
+            check_ok(pair,
+                     lk_model_denoise(pair, model, sigma, x + first * D, rows, two[0] + first * D, two[1] + first * D));
         }
         assert_memory_equal(one, two, sizeof one);
         lk_model_free(model);
@@ -91,7 +92,8 @@ static void samplers(void **state)
         assert_memory_equal(one, two, sizeof one);
         lk_sampler_tell(a, &told[0]);
         lk_sampler_tell(b, &told[1]);
-        assert_memory_equal(&told[0].step_size, &told[1].step_size, sizeof told[0] - offsetof(lk_sampler_report, step_size));
+        assert_memory_equal(&told[0].step_size, &told[1].step_size,
+                            sizeof told[0] - offsetof(lk_sampler_report, step_size));
         lk_sampler_free(a);
         lk_sampler_free(b);
         lk_model_free(model);

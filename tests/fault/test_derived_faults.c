@@ -1,7 +1,8 @@
 /* What follows from scores under faults: each allocation fails once, without a leak and with a text. */
 #include "gmm_check.h"
 
-static const char full_json[] = "{\"weights\":[0.4,0.6],\"means\":[[0,0],[4,1]],\"covariances\":[[[1,0.1],[0.1,1]],[[2,0.3],[0.3,1]]]}";
+static const char full_json[] =
+    "{\"weights\":[0.4,0.6],\"means\":[[0,0],[4,1]],\"covariances\":[[[1,0.1],[0.1,1]],[[2,0.3],[0.3,1]]]}";
 
 static lk_status smoothed(lk_context *ctx, const lk_model *model)
 {
@@ -62,7 +63,8 @@ static lk_status piloted(lk_context *ctx, const lk_model *model)
     return drawn(ctx, &plain, "langevin", 0);
 }
 
-/* After the failure LK_ERROR_MEMORY with a text, and nothing left behind. Few failures are made up for by ways with fewer threads. */
+/* After the failure LK_ERROR_MEMORY with a text, and nothing left behind. Few failures are made up for by ways with
+ * fewer threads. */
 static void allocations(void **state)
 {
     const struct {

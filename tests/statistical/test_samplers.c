@@ -1,6 +1,7 @@
-/* Draws by the score alone against the mixture that they should follow: moments within 5 standard errors and two-sample Kolmogorov distances
- * along the features and random directions at a level of 1e-5 each. A right program fails one of these some 250 numbers in one of 150
- * seeds; the seeds are fixed. Beside them the laws that a sampler's own error must follow. */
+/* Draws by the score alone against the mixture that they should follow: moments within 5 standard errors and two-sample
+ * Kolmogorov distances along the features and random directions at a level of 1e-5 each. A right program fails one of
+ * these some 250 numbers in one of 150 seeds; the seeds are fixed. Beside them the laws that a sampler's own error must
+ * follow. */
 #include "gmm_check.h"
 
 #include <likely/derived.h>
@@ -72,7 +73,8 @@ static void check_alike(lk_context *ctx, const lk_model *model, const double *dr
             double want = 0, sum = 0, squares = 0;
             for (int64_t k = 0; k < m->K; k++) {
                 lki_mixture_covariance(m, k, C);
-                want += m->weights[k] * (b == d ? m->means[k * d + a] : C[a * d + b] + m->means[k * d + a] * m->means[k * d + b]);
+                want += m->weights[k] *
+                        (b == d ? m->means[k * d + a] : C[a * d + b] + m->means[k * d + a] * m->means[k * d + b]);
             }
             for (int i = 0; i < N; i++) {
                 const double v = draws[i * d + a] * (b == d ? 1 : draws[i * d + b]) - want;
@@ -94,8 +96,10 @@ static void laws(void **state)
         lki_stream s = gmm_stream(900 + (uint64_t)f);
         lki_mixture *mix = gmm_random_mixture(ctx, &s, gmm_families[f / 2 % 4], 3, D, 5, apart ? 8 : 0.7);
         lk_model *model = gmm_model_of(ctx, mix);
-        lk_sampler *sampler = sampler_of(ctx, model, (lk_sampler_options){.method = langevin && !apart ? "langevin" : "probability-flow",
-                                                                          .steps = langevin && apart ? 200 : 0});
+        lk_sampler *sampler =
+            sampler_of(ctx, model,
+                       (lk_sampler_options){.method = langevin && !apart ? "langevin" : "probability-flow",
+                                            .steps = langevin && apart ? 200 : 0});
         check_ok(ctx, lk_sampler_rows(ctx, sampler, 0, N, draws));
         check_alike(ctx, model, draws, D);
         const lk_sampler_report r = report_of(sampler);
@@ -117,7 +121,8 @@ static void density_alone(void **state)
 {
     lk_context *ctx = *state;
     static double draws[N * D];
-    lk_model *model = gmm_build(ctx, "{\"weights\":[0.5,0.5],\"means\":[[0,50],[1,52]],\"covariances\":[[[1,0.7],[0.7,1]],[[1,0],[0,4]]]}");
+    lk_model *model = gmm_build(
+        ctx, "{\"weights\":[0.5,0.5],\"means\":[[0,50],[1,52]],\"covariances\":[[[1,0.7],[0.7,1]],[[1,0],[0,4]]]}");
     model->operations.smooth = NULL;
     model->operations.score = NULL;
     lk_sampler *sampler = sampler_of(ctx, model, (lk_sampler_options){.method = "langevin", .steps = 100});
@@ -131,8 +136,8 @@ static void density_alone(void **state)
     lk_model_free(model);
 }
 
-/* A step of h on a normal of variance v: z' = (1 - h / 2) z + sqrt(h v) e, which settles at v / (1 - h / 4). With the log density the step is
- * refused often enough that it settles at v. */
+/* A step of h on a normal of variance v: z' = (1 - h / 2) z + sqrt(h v) e, which settles at v / (1 - h / 4). With the
+ * log density the step is refused often enough that it settles at v. */
 static void unadjusted_bias(void **state)
 {
     lk_context *ctx = *state;
@@ -141,7 +146,8 @@ static void unadjusted_bias(void **state)
     for (int adjusted = 0; adjusted < 2; adjusted++) {
         lk_model *model = gmm_build(ctx, "{\"weights\":[1],\"means\":[[3]],\"covariances\":[[[4]]]}");
         model->operations.log_density = adjusted ? model->operations.log_density : NULL;
-        lk_sampler *sampler = sampler_of(ctx, model, (lk_sampler_options){.method = "langevin", .steps = 80, .step_size = 0.8});
+        lk_sampler *sampler =
+            sampler_of(ctx, model, (lk_sampler_options){.method = "langevin", .steps = 80, .step_size = 0.8});
         check_ok(ctx, lk_sampler_rows(ctx, sampler, 0, M, draws));
         double mean = 0, variance = 0;
         for (int i = 0; i < M; i++) {
@@ -150,8 +156,10 @@ static void unadjusted_bias(void **state)
         for (int i = 0; i < M; i++) {
             variance += pow(draws[i] - mean, 2) / (M - 1);
         }
-        /* h is in units of the spread over 4096 draws, 1.1% off on average: a share of .16 x 2 x 5 x .011 of the bias */
-        const double want = adjusted ? 4 : 4 / (1 - 0.16), error = 5 * want * sqrt(2.0 / M) + (adjusted ? 0 : want * 0.0176);
+        /* h is in units of the spread over 4096 draws, 1.1% off on average: a share of .16 x 2 x 5 x .011 of the bias
+         */
+        const double want = adjusted ? 4 : 4 / (1 - 0.16),
+                     error = 5 * want * sqrt(2.0 / M) + (adjusted ? 0 : want * 0.0176);
         check_near(mean, 3, 5 * sqrt(want / M));
         check_near(variance, want, error);
         assert_true(error < 0.4); /* it tells 4 from 4.76 */
@@ -175,8 +183,9 @@ static void stuck_chains(void **state)
     lk_model_free(model);
 }
 
-/* On a normal the flow's end is known for each start: z_0 = m + (z_T - m) sqrt(v / (v + T^2)) in units of the spread. Errors of Heun's
- * method fall by 4 with twice the steps (noise ends at 1e-3 of the sd, which alone moves z by 1e-12), and stay below what is told. */
+/* On a normal the flow's end is known for each start: z_0 = m + (z_T - m) sqrt(v / (v + T^2)) in units of the spread.
+ * Errors of Heun's method fall by 4 with twice the steps (noise ends at 1e-3 of the sd, which alone moves z by 1e-12),
+ * and stay below what is told. */
 static void flow_order(void **state)
 {
     lk_context *ctx = *state;
@@ -184,11 +193,14 @@ static void flow_order(void **state)
     double errors[3], draws[M];
     for (int turn = 0; turn < 3; turn++) {
         lk_model *model = gmm_build(ctx, "{\"weights\":[1],\"means\":[[-2]],\"covariances\":[[[9]]]}");
-        lk_sampler *sampler = sampler_of(ctx, model, (lk_sampler_options){.method = "probability-flow", .steps = 40 << turn,
-                                                                          .sigma_max = 10, .sigma_min = 1e-3});
+        lk_sampler *sampler =
+            sampler_of(ctx, model,
+                       (lk_sampler_options){
+                           .method = "probability-flow", .steps = 40 << turn, .sigma_max = 10, .sigma_min = 1e-3});
         static double place[4096];
         double mean = 0, spread = 0, sum = 0;
-        check_ok(ctx, lk_model_sample(ctx, model, 0x6c696b66, 0, 4096, place)); /* where the sampler looks for the model */
+        check_ok(ctx,
+                 lk_model_sample(ctx, model, 0x6c696b66, 0, 4096, place)); /* where the sampler looks for the model */
         for (int i = 0; i < 4096; i++) {
             mean += place[i] / 4096;
         }
@@ -256,11 +268,14 @@ static void refused(void **state)
 {
     lk_context *ctx = *state;
     lk_model *model = gmm_build(ctx, "{\"weights\":[1],\"means\":[[3]],\"covariances\":[[[4]]]}");
-    const lk_sampler_options wrong[] = {
-        {.size = sizeof *wrong, .method = "gibbs"},  {.size = sizeof *wrong, .steps = 7, .method = "langevin"}, {.size = 8},
-        {.size = sizeof *wrong, .sigma_max = -1},    {.size = sizeof *wrong, .sigma_min = 60, .method = "probability-flow"},
-        {.size = sizeof *wrong, .step_size = -0.1},  {.size = sizeof *wrong, .seed = -1},
-        {.size = sizeof *wrong, .sigma_max = (double)NAN}};
+    const lk_sampler_options wrong[] = {{.size = sizeof *wrong, .method = "gibbs"},
+                                        {.size = sizeof *wrong, .steps = 7, .method = "langevin"},
+                                        {.size = 8},
+                                        {.size = sizeof *wrong, .sigma_max = -1},
+                                        {.size = sizeof *wrong, .sigma_min = 60, .method = "probability-flow"},
+                                        {.size = sizeof *wrong, .step_size = -0.1},
+                                        {.size = sizeof *wrong, .seed = -1},
+                                        {.size = sizeof *wrong, .sigma_max = (double)NAN}};
     lk_sampler *s = NULL;
     double x[2];
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -280,8 +295,9 @@ static void refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(laws),         cmocka_unit_test(density_alone), cmocka_unit_test(unadjusted_bias),
-                                       cmocka_unit_test(stuck_chains), cmocka_unit_test(flow_order),    cmocka_unit_test(choices),
-                                       cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(laws),         cmocka_unit_test(density_alone), cmocka_unit_test(unadjusted_bias),
+        cmocka_unit_test(stuck_chains), cmocka_unit_test(flow_order),    cmocka_unit_test(choices),
+        cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, check_setup, check_teardown);
 }

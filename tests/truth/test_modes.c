@@ -1,5 +1,6 @@
-/* Modes of mixtures whose number is known: two normals, the triangle with a mode that no component makes, Ray and Lindsay's two normals with
- * three modes, and their ridgeline as an independent count; basins of one feature by their borders; certificates. */
+/* Modes of mixtures whose number is known: two normals, the triangle with a mode that no component makes, Ray and
+ * Lindsay's two normals with three modes, and their ridgeline as an independent count; basins of one feature by their
+ * borders; certificates. */
 #include "gmm_check.h"
 
 #include <likely/derived.h>
@@ -16,7 +17,8 @@ static lk_modes *modes_of(lk_context *ctx, const lk_model *model, int64_t draws)
     return modes;
 }
 
-/* Certificates asked anew: the score there is 0 on the scale of the features' spread, which is about 1 in these tests. */
+/* Certificates asked anew: the score there is 0 on the scale of the features' spread, which is about 1 in these tests.
+ */
 static void check_certificates(lk_context *ctx, const lk_model *model, const lk_modes *m, double tolerance)
 {
     const int64_t d = lk_model_dimension(model);
@@ -34,8 +36,8 @@ static void check_certificates(lk_context *ctx, const lk_model *model, const lk_
     check_near(mass, 1, 1e-12);
 }
 
-/* Two equal round normals have two modes exactly where their distance exceeds 2 sd, in any dimension; they lie on the line between the
- * means at +-m with m = (distance / 2) tanh(m distance / (2 sd^2)). */
+/* Two equal round normals have two modes exactly where their distance exceeds 2 sd, in any dimension; they lie on the
+ * line between the means at +-m with m = (distance / 2) tanh(m distance / (2 sd^2)). */
 static void two_normals(void **state)
 {
     lk_context *ctx = *state;
@@ -72,9 +74,10 @@ static void two_normals(void **state)
     }
 }
 
-/* Three equal round normals at the corners of a triangle of circumradius 1 (Carreira-Perpinan and Williams 2003, Scale Space Methods,
- * LNCS 2695, 625-640). The centre is a maximum where sd^2 > 1/2. Along the axis through a corner the gradient vanishes at t = sd^2 a with sd^2 =
- * (e^(3a/2) - 1) / (a (e^(3a/2) + 2)): the modes of the corners are there while sd^2 is below the largest value of that, .546. */
+/* Three equal round normals at the corners of a triangle of circumradius 1 (Carreira-Perpinan and Williams 2003, Scale
+ * Space Methods, LNCS 2695, 625-640). The centre is a maximum where sd^2 > 1/2. Along the axis through a corner the
+ * gradient vanishes at t = sd^2 a with sd^2 = (e^(3a/2) - 1) / (a (e^(3a/2) + 2)): the modes of the corners are there
+ * while sd^2 is below the largest value of that, .546. */
 static void triangle(void **state)
 {
     lk_context *ctx = *state;
@@ -97,7 +100,8 @@ static void triangle(void **state)
         lk_modes *m = modes_of(ctx, model, 2000);
         assert_int_equal(m->count, variances[i] < 0.5 ? 3 : variances[i] < most ? 4 : 1);
         if (m->count > 1) { /* each corner's ascent ends at a mode of its own, none at the centre */
-            assert_true(m->of_groups[0] != m->of_groups[1] && m->of_groups[1] != m->of_groups[2] && m->of_groups[2] != m->of_groups[0]);
+            assert_true(m->of_groups[0] != m->of_groups[1] && m->of_groups[1] != m->of_groups[2] &&
+                        m->of_groups[2] != m->of_groups[0]);
         }
         for (int64_t k = 0; k < m->count; k++) {
             const double r = hypot(m->x[2 * k], m->x[2 * k + 1]), v = variances[i], a = r / v;
@@ -112,8 +116,9 @@ static void triangle(void **state)
 
 /* ---- the ridgeline ---- */
 
-/* x(a) = inverse((1 - a) P_1 + a P_2) ((1 - a) P_1 m_1 + a P_2 m_2): every critical point of a mixture of two normals lies on this curve, and its
- * modes are the maxima of the density along it (Ray and Lindsay 2005, Ann. Statist. 33, 2042-2065, theorem 1). By Gaussian elimination. */
+/* x(a) = inverse((1 - a) P_1 + a P_2) ((1 - a) P_1 m_1 + a P_2 m_2): every critical point of a mixture of two normals
+ * lies on this curve, and its modes are the maxima of the density along it (Ray and Lindsay 2005, Ann. Statist. 33,
+ * 2042-2065, theorem 1). By Gaussian elimination. */
 static void ridge(const lki_mixture *m, const double *P, double a, double *x)
 {
     const int64_t d = m->d;
@@ -167,7 +172,7 @@ static int ridge_maxima(lk_context *ctx, const lk_model *model, double *places)
     check_ok(ctx, lk_model_log_density(ctx, model, x, GRID, height));
     for (int i = 0; i < GRID; i++) {
         if ((i == 0 || height[i] > height[i - 1]) && (i == GRID - 1 || height[i] >= height[i + 1])) {
-                assert_true(count < 8);
+            assert_true(count < 8);
             memcpy(places + count++ * d, x + i * d, (size_t)d * sizeof *x);
         }
     }
@@ -219,14 +224,15 @@ static void ridgeline(void **state)
     assert_true(seen[1] > 5 && seen[2] > 5);
 }
 
-/* Of one feature a basin is the interval between two minima of the density: every start ends at the mode of its interval, and the share of draws
- * is its probability, within 5 standard errors. */
+/* Of one feature a basin is the interval between two minima of the density: every start ends at the mode of its
+ * interval, and the share of draws is its probability, within 5 standard errors. */
 static void basins(void **state)
 {
     lk_context *ctx = *state;
     enum { N = 4000 };
     static double x[N];
-    lk_model *model = gmm_build(ctx, "{\"weights\":[0.2,0.5,0.2,0.1],\"means\":[[-3],[0],[1.5],[6]],\"covariances\":[0.3,1,0.02,4]}");
+    lk_model *model =
+        gmm_build(ctx, "{\"weights\":[0.2,0.5,0.2,0.1],\"means\":[[-3],[0],[1.5],[6]],\"covariances\":[0.3,1,0.02,4]}");
     lk_modes *m = NULL;
     check_ok(ctx, lk_model_sample(ctx, model, 2, 0, N, x));
     check_ok(ctx, lk_model_modes(ctx, model, x, N, &m));
@@ -349,8 +355,9 @@ static void refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(two_normals), cmocka_unit_test(triangle), cmocka_unit_test(ridgeline),
-                                       cmocka_unit_test(basins),      cmocka_unit_test(derived),  cmocka_unit_test(log_normal),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(two_normals), cmocka_unit_test(triangle),
+                                       cmocka_unit_test(ridgeline),   cmocka_unit_test(basins),
+                                       cmocka_unit_test(derived),     cmocka_unit_test(log_normal),
                                        cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, check_setup, check_teardown);
 }

@@ -1,5 +1,6 @@
-/* Noise added and taken away: smoothed densities and scores, second derivatives and denoised rows of Gaussian mixtures against their
- * definitions, against differences, against a joint mixture of clean and noisy rows, and by Monte Carlo. */
+/* Noise added and taken away: smoothed densities and scores, second derivatives and denoised rows of Gaussian mixtures
+ * against their definitions, against differences, against a joint mixture of clean and noisy rows, and by Monte Carlo.
+ */
 #include "gmm_check.h"
 
 #include "model/oracle.h"
@@ -25,12 +26,13 @@ static lk_model *random_model(lk_context *ctx, int family, lki_stream *s, double
     return model;
 }
 
-/* log p_sigma(x) of one feature as the integral of p(y) N(x - y; sigma^2) over y by the trapezoid rule, which for such integrands is
- * as exact as its sums; 1e-12 stands for their rounding. */
+/* log p_sigma(x) of one feature as the integral of p(y) N(x - y; sigma^2) over y by the trapezoid rule, which for such
+ * integrands is as exact as its sums; 1e-12 stands for their rounding. */
 static void convolution(void **state)
 {
     lk_context *ctx = *state;
-    lk_model *model = gmm_build(ctx, "{\"weights\":[0.3,0.7],\"means\":[[-1],[2]],\"covariances\":[[[0.25]],[[1.5]]]}"), *noisy = NULL;
+    lk_model *model = gmm_build(ctx, "{\"weights\":[0.3,0.7],\"means\":[[-1],[2]],\"covariances\":[[[0.25]],[[1.5]]]}"),
+             *noisy = NULL;
     static double y[8001], log_p[8001];
     const double sigma = 0.8;
     check_ok(ctx, lk_model_smooth(ctx, model, &sigma, &noisy));
@@ -50,7 +52,8 @@ static void convolution(void **state)
     lk_model_free(model);
 }
 
-/* Every family, round noise and noise of its own size in each feature: components N(mean, C + diag(sigma^2)) built by hand. */
+/* Every family, round noise and noise of its own size in each feature: components N(mean, C + diag(sigma^2)) built by
+ * hand. */
 static void components(void **state)
 {
     lk_context *ctx = *state;
@@ -91,8 +94,8 @@ static void components(void **state)
     }
 }
 
-/* A score by differences of the log density against the closed form, plain and smoothed: some 1e-11 is what the rounding of log
- * densities of size 10 leaves. */
+/* A score by differences of the log density against the closed form, plain and smoothed: some 1e-11 is what the
+ * rounding of log densities of size 10 leaves. */
 static void score_by_differences(void **state)
 {
     lk_context *ctx = *state;
@@ -112,8 +115,8 @@ static void score_by_differences(void **state)
     }
 }
 
-/* Second derivatives: closed form against differences of the score (1e-10) and, where that is derived too, of the log density (1e-8: what
- * two differences leave); of one normal -inverse(C), whose product with C is -1. */
+/* Second derivatives: closed form against differences of the score (1e-10) and, where that is derived too, of the log
+ * density (1e-8: what two differences leave); of one normal -inverse(C), whose product with C is -1. */
 static void second_derivatives(void **state)
 {
     lk_context *ctx = *state;
@@ -151,7 +154,8 @@ static void second_derivatives(void **state)
     lk_model_free(one);
 }
 
-/* Clean and noisy rows together are a mixture of 2 D features with means (m, m) and covariances ((C, C), (C, C + diag(sigma^2))). */
+/* Clean and noisy rows together are a mixture of 2 D features with means (m, m) and covariances ((C, C), (C, C +
+ * diag(sigma^2))). */
 static lk_model *joint_model(lk_context *ctx, const lki_mixture *m, const double *sigma)
 {
     const int64_t d = m->d, w = 2 * d;
@@ -175,8 +179,8 @@ static lk_model *joint_model(lk_context *ctx, const lki_mixture *m, const double
     return model;
 }
 
-/* Tweedie's mean and sd against those of the conditional distribution in the joint mixture, which knows nothing of scores; and with
- * second derivatives by differences. */
+/* Tweedie's mean and sd against those of the conditional distribution in the joint mixture, which knows nothing of
+ * scores; and with second derivatives by differences. */
 static void denoised(void **state)
 {
     lk_context *ctx = *state;
@@ -206,8 +210,9 @@ static void denoised(void **state)
     }
 }
 
-/* Rows drawn, noise added: what is left of x0 after its posterior mean has mean 0 whatever noisy x it is multiplied with, and variance
- * sd^2. Within 5 standard errors: a right program fails one of these 15 numbers in one of 100 000 seeds. */
+/* Rows drawn, noise added: what is left of x0 after its posterior mean has mean 0 whatever noisy x it is multiplied
+ * with, and variance sd^2. Within 5 standard errors: a right program fails one of these 15 numbers in one of 100 000
+ * seeds. */
 static void monte_carlo(void **state)
 {
     lk_context *ctx = *state;
@@ -240,7 +245,8 @@ static void monte_carlo(void **state)
     lki_mixture_free(m);
 }
 
-/* standardize: the noise is a share of each feature's standard deviation. log: x exp(sigma z), whose density is known. */
+/* standardize: the noise is a share of each feature's standard deviation. log: x exp(sigma z), whose density is known.
+ */
 static void transformed(void **state)
 {
     lk_context *ctx = *state;
@@ -302,7 +308,9 @@ static void transformed(void **state)
 static void refused(void **state)
 {
     lk_context *ctx = *state;
-    lk_model *model = gmm_build(ctx, "{\"weights\":[1],\"means\":[[0,1]],\"covariances\":[[[2,0.6],[0.6,0.5]]],\"columns\":[\"a\",\"b\"]}"),
+    lk_model *model = gmm_build(
+                 ctx,
+                 "{\"weights\":[1],\"means\":[[0,1]],\"covariances\":[[[2,0.6],[0.6,0.5]]],\"columns\":[\"a\",\"b\"]}"),
              *noisy = NULL;
     const double good[2] = {1, 0}, below[2] = {1, -1}, infinite[2] = {(double)INFINITY, 1}, nan[2] = {1, (double)NAN};
     double x[6] = {1, (double)NAN, (double)INFINITY, 2, 3, 4}, mean[6], sd[6];
@@ -327,8 +335,9 @@ static void refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(convolution), cmocka_unit_test(components), cmocka_unit_test(score_by_differences),
-                                       cmocka_unit_test(second_derivatives), cmocka_unit_test(denoised), cmocka_unit_test(monte_carlo),
-                                       cmocka_unit_test(transformed), cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(convolution),        cmocka_unit_test(components), cmocka_unit_test(score_by_differences),
+        cmocka_unit_test(second_derivatives), cmocka_unit_test(denoised),   cmocka_unit_test(monte_carlo),
+        cmocka_unit_test(transformed),        cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, check_setup, check_teardown);
 }
