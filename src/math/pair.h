@@ -76,6 +76,13 @@ void lki_pair_free(const lki_memory *memory, lki_pair *pair);
  * memory: some 100 KB a thread. Errors: LK_ERROR_ARGUMENT, LK_ERROR_MEMORY, LK_ERROR_CANCELLED. */
 lk_status lki_pair_run(lk_context *ctx, const lki_pair *pair, const lki_pair_request *request) LK_NODISCARD;
 
+/* sum_j k(x_i, y_j) v_j with differences and exponentials in single precision and sums in double (8 terms at a time in single): out has
+ * `rows` values. The kernel is one factor of squares or absolute values with bandwidths. Values are off by some 1e-7 (1 + |u| |x - centre| / h)
+ * relative, and are 0 below 1e-38. v may be NULL (ones). The bits do not depend on threads or neighbours. Errors: LK_ERROR_ARGUMENT (another
+ * kind of kernel), LK_ERROR_MEMORY, LK_ERROR_CANCELLED. */
+lk_status lki_pair_sum_single(lk_context *ctx, const lki_pair *pair, const double *x, int64_t rows, const double *v,
+                              double *out) LK_NODISCARD;
+
 /* The same by plain loops over scalar kernels: what the engine is tested against. */
 lk_status lki_pair_reference(lk_context *ctx, const lki_pair_term *terms, int64_t count, const double *y, int64_t m, int64_t d,
                              const lki_pair_request *request) LK_NODISCARD;

@@ -78,6 +78,19 @@ extern const lki_pair_isa lki_pair_portable;
 extern const lki_pair_isa lki_pair_avx2;
 extern const lki_pair_isa lki_pair_avx512;
 #endif
+/* Sums in single precision: x is [column][row of a strip], centred and scaled, as are the points [group][column][point]; v has a float for
+ * each point; sums has one double for each row of the strip. */
+typedef struct lki_pair_single_isa {
+    int rows;  /* of a strip */
+    int group; /* points of a group */
+    void (*tile)(const lki_pair_part *part, const float *x, const float *points, const float *v, int64_t groups, double *sums);
+} lki_pair_single_isa;
+extern const lki_pair_single_isa lki_pair_single_portable;
+#if defined(__x86_64__)
+extern const lki_pair_single_isa lki_pair_single_avx2;
+extern const lki_pair_single_isa lki_pair_single_avx512;
+#endif
+
 const lki_pair_isa *lki_pair_best(void);
 /* A row as a part's points stand, and as its products do (NULL = not asked for), with a stride. */
 void lki_pair_row(const lki_pair_part *part, const double *row, double *as_points, double *scaled, int64_t stride);

@@ -65,6 +65,35 @@ static void one_case(lki_kernel_id kernel, int64_t d, lki_pair_request r)
     free(v);
 }
 
+/* Sums in single precision. */
+static void test_single(void **state)
+{
+    double *x = normals(N * 3, 1), *y = normals(M * 3, 2), *out[3];
+    const lki_pair_factor factor = {.kernel = LKI_KERNEL_gaussian};
+    const lki_pair_term term = {1.0, &factor, 1};
+    (void)state;
+    for (int k = 0; k < 3; k++) {
+        lk_context *ctx = check_context(k == 1 ? 4 : 1);
+        const lki_memory memory = lki_memory_of(ctx);
+        const int64_t step = k == 2 ? 7 : N;
+        lki_pair *pair = NULL;
+        out[k] = calloc(N, sizeof(double));
+        check_ok(ctx, lki_pair_new(ctx, &term, 1, y, M, 3, &pair));
+        for (int64_t first = 0; first < N; first += step) {
+            check_ok(ctx, lki_pair_sum_single(ctx, pair, x + first * 3, step < N - first ? step : N - first, NULL, out[k] + first));
+        }
+        lki_pair_free(&memory, pair);
+        lk_context_free(ctx);
+    }
+    assert_memory_equal(out[0], out[1], N * sizeof(double));
+    assert_memory_equal(out[0], out[2], N * sizeof(double));
+    for (int k = 0; k < 3; k++) {
+        free(out[k]);
+    }
+    free(x);
+    free(y);
+}
+
 static void test_bits(void **state)
 {
     (void)state;
@@ -84,6 +113,6 @@ static void test_bits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bits), cmocka_unit_test(test_single)};
     return cmocka_run_group_tests_name("pair_equal", tests, NULL, NULL);
 }

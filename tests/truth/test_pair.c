@@ -185,11 +185,42 @@ static void run_all(lk_context *ctx)
     }
 }
 
+/* Sums in single precision: 1e-5 of the row's value, or of 1e-3 where kernels are small (|u| is up to some 5, values up to 5 bandwidths from
+ * the centre: 25 times the rounding of float, of both). energy is left out: its sums are of values that grow. */
+static void single_precision(lk_context *ctx)
+{
+    static inputs in;
+    static double out[2][N];
+    const lki_memory memory = lki_memory_of(ctx);
+    for (int kernel = 0; kernel < LKI_KERNELS; kernel++) {
+        for (int kind = 0; kind < 3; kind++) {
+            const int64_t d = kind == 1 ? 1 : 3;
+            const lki_pair_factor factor = {.kernel = (lki_kernel_id)kernel, .parameter = parameter_of(kernel), .bandwidth = in.h};
+            const lki_pair_term term = {0.5, &factor, 1};
+            lki_pair *pair = NULL;
+            fill(&in, d, kind, (uint64_t)(900 + kernel));
+            if (lki_kernels[kernel].argument > LKI_ARGUMENT_ABSOLUTE || kernel == LKI_KERNEL_box || kernel == LKI_KERNEL_energy) {
+                continue; /* a box has jumps: whole terms */
+            }
+            const lki_pair_request r = {.x = in.x, .rows = N, .v = in.w, .out = out[1]};
+            check_ok(ctx, lki_pair_new(ctx, &term, 1, in.y, M, d, &pair));
+            check_ok(ctx, lki_pair_sum_single(ctx, pair, in.x, N, in.w, out[0]));
+            check_ok(ctx, lki_pair_reference(ctx, &term, 1, in.y, M, d, &r));
+            const double worst = distance(N, 1, 1e-3, out[0], out[1]);
+            if (!(worst < 1e-5)) {
+                fail_msg("%s, %s in single precision, inputs %d: off by %g", lki_isa(), lki_kernels[kernel].name, kind, worst);
+            }
+            lki_pair_free(&memory, pair);
+        }
+    }
+}
+
 static void test_every_kernel(void **state)
 {
     (void)state;
     lk_context *ctx = check_context(1);
     run_all(ctx);
+    single_precision(ctx);
     lk_context_free(ctx);
 }
 
@@ -204,6 +235,7 @@ static void test_instruction_sets(void **state)
             setenv("LIKELY_ISA", names[i], 1);
             lk_context *ctx = check_context(1);
             run_all(ctx);
+            single_precision(ctx);
             lk_context_free(ctx);
             _exit(0);
         }
@@ -348,6 +380,10 @@ static void test_refusals(void **state)
     check_refused(ctx, lki_pair_run(ctx, pair, &r), LK_ERROR_ARGUMENT, "energy has no logarithm");
     r = (lki_pair_request){.reduction = LKI_PAIR_NEAREST, .x = y, .rows = 2, .out = out, .nearest = 3};
     check_refused(ctx, lki_pair_run(ctx, pair, &r), LK_ERROR_ARGUMENT, "3 nearest of 2 points");
+    lki_pair_free(&memory, pair);
+    factor = (lki_pair_factor){.kernel = LKI_KERNEL_polynomial};
+    check_ok(ctx, lki_pair_new(ctx, &term, 1, y, 2, 1, &pair));
+    check_refused(ctx, lki_pair_sum_single(ctx, pair, y, 2, NULL, out), LK_ERROR_ARGUMENT, "one kernel of squares");
     lki_pair_free(&memory, pair);
     lk_context_free(ctx);
 }

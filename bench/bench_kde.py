@@ -1,0 +1,57 @@
+"""Kernel densities by the command against scikit-learn's KernelDensity: the mean log density of 2000 rows on standard normal data whose
+values were noted before (a difference ends the run), and seconds with start and reading, against scikit-learn's at rtol 0 without these."""
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from record import TINY, record
+
+LIKELY = os.environ["LIKELY"]
+# rows, columns, mean log density by scikit-learn 1.2.1 at bandwidth n^(-1/(d+4)); one default_rng(0) through all, data then queries
+CASES = ((10_000, 2, -2.8437), (10_000, 10, -14.55871), (30_000, 3, -4.25382))
+
+
+def seconds(command, env):
+    start = time.perf_counter()
+    out = subprocess.run(command, env=env, capture_output=True, text=True)
+    if out.returncode != 0:
+        sys.exit(out.stderr)
+    return time.perf_counter() - start, out.stdout
+
+
+def main():
+    env = dict(os.environ, OMP_NUM_THREADS="2", OMP_WAIT_POLICY="passive")
+    g = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        x, q, model = (os.path.join(folder, name) for name in ("x.npy", "q.npy", "m.lk"))
+        for n, d, golden in CASES[:1] if TINY else CASES:
+            X, Q = g.standard_normal((n, d)), g.standard_normal((2000, d))
+            np.save(x, X)
+            np.save(q, Q)
+            h = n ** (-1 / (d + 4))
+            seconds([LIKELY, "fit", x, "--model", "kde", "--bandwidth", repr(h), "-o", model, "--quiet"], env)
+            runs = [seconds([LIKELY, "density", model, q, "--threads", "2"], env) for _ in range(1 if TINY else 5)]
+            mean = np.mean([float(line) for line in runs[0][1].split()[1:]])
+            name = f"kde density of 2000 rows, n={n // 1000}k d={d}"
+            record(name + " mean", mean, "nats", "noted before", golden)
+            if abs(mean - golden) > 6e-5:
+                sys.exit("the densities are off")
+            if TINY:
+                continue
+            try:
+                from sklearn.neighbors import KernelDensity
+            except ImportError:
+                sys.exit(77)
+            k = KernelDensity(bandwidth=h, rtol=0).fit(X)
+            start = time.perf_counter()
+            k.score_samples(Q)
+            peer = time.perf_counter() - start
+            ours = min(r[0] for r in runs)
+            record(name, ours, "s", "scikit-learn 1.2.1 rtol 0", peer, peer / ours)
+
+
+main()
