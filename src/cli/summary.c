@@ -291,17 +291,24 @@ static void print_components(FILE *out, const json_t *info, bool details)
 /* A class a line: its probability, rows, likelihood, and the components that it has. */
 static void print_classes(FILE *out, const json_t *info, bool details)
 {
-    static const char *const heads[] = {"class", "prior", "rows", "log-likelihood", "bic", "components", "covariance"};
     const json_t *classes = json_object_get(info, "classes");
     size_t count = json_array_size(classes), rows = count < SHOWN_COMPONENTS ? count : SHOWN_COMPONENTS;
     if (count == 0) {
         return;
     }
     bool mixture = json_object_get(json_array_get(classes, 0), "components") != NULL;
-    int width = mixture ? 7 : 5;
-    cli_grid *grid = cli_grid_new(width);
-    for (int j = 0; j < width; j++) {
-        cli_grid_add(grid, "%s", heads[j]);
+    bool likelihood = !isnan(number_of(json_array_get(classes, 0), "log_likelihood")); /* a part of a model, or a kernel density, has none */
+    cli_grid *grid = cli_grid_new(3 + (likelihood ? 2 : 0) + (mixture ? 2 : 0));
+    cli_grid_add(grid, "class");
+    cli_grid_add(grid, "prior");
+    cli_grid_add(grid, "rows");
+    if (likelihood) {
+        cli_grid_add(grid, "log-likelihood");
+        cli_grid_add(grid, "bic");
+    }
+    if (mixture) {
+        cli_grid_add(grid, "components");
+        cli_grid_add(grid, "covariance");
     }
     for (size_t k = 0; k < rows; k++) {
         const json_t *class = json_array_get(classes, k);
@@ -309,19 +316,21 @@ static void print_classes(FILE *out, const json_t *info, bool details)
         cli_grid_add(grid, "%s", name == NULL ? "?" : name);
         cli_grid_add(grid, "%.4f", number_of(class, "prior"));
         cli_grid_number(grid, number_of(class, "n"));
-        cli_grid_number(grid, number_of(class, "log_likelihood"));
-        cli_grid_number(grid, number_of(class, "bic"));
+        if (likelihood) {
+            cli_grid_number(grid, number_of(class, "log_likelihood"));
+            cli_grid_number(grid, number_of(class, "bic"));
+        }
         if (mixture) {
             cli_grid_add(grid, "%zu", json_array_size(json_object_get(class, "components")));
             cli_grid_add(grid, "%s", covariance == NULL ? "" : covariance);
         }
     }
     fprintf(out, "\nclasses of %s\n", text_of(json_object_get(info, "label"), "name"));
-    cli_grid_print(grid, out, "  ", "lrrrrrl");
+    cli_grid_print(grid, out, "  ", !mixture ? "lrrrr" : likelihood ? "lrrrrrl" : "lrrrl");
     if (rows < count) {
         fprintf(out, "  and %zu more: --json shows all\n", count - rows);
     }
-    for (size_t k = 0; details && k < rows; k++) {
+    for (size_t k = 0; details && mixture && k < rows; k++) {
         json_t *part = json_copy(json_array_get(classes, k)); /* one class's components under the columns of all */
         json_object_set(part, "columns", json_object_get(info, "columns"));
         json_object_set(part, "transform", json_object_get(info, "transform"));

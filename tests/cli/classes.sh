@@ -39,6 +39,9 @@ likely density s.lk iris.csv --sigma .1 | head -2
 likely denoise s.lk iris.csv --sigma .1 | head -2
 likely plot s.lk iris.csv --script >plot.gp && grep -c plot plot.gp >/dev/null && echo plotted
 try likely intervals s.lk iris.csv
+try likely export s.lk --json
+likely fit iris.csv --label Species --model kde -o kd.lk | sed -n '/^classes/,$p'
+likely predict kd.lk iris.csv --keep | awk -F, 'NR > 1 && $5 != $6' | wc -l
 echo == numbers, missing labels, weights, priors
 { echo x,y,k,w; awk 'BEGIN { for (i = 0; i < 40; i++) print i % 7 + i / 50 + (i % 3 == 0 ? 5 : 0) "," i % 5 + i % 11 / 9 "," (i == 8 ? "" : i % 3 == 0 ? 10 : 2) "," i % 4 }'; } >n.csv
 likely fit n.csv --label k --weight w -k 1 -o n.lk
