@@ -408,9 +408,9 @@ static void plot_groups(figure *f, int64_t a, int64_t b, bool key)
             f->sheet.high[b]);
     plot_rows(f, x, y);
     for (int64_t k = 0; f->request->kind == PLOT_ELLIPSES && k < marks(f) * ELLIPSES; k++) {
-        if (f->text) {
-            fprintf(f->out, k % ELLIPSES == 1 ? "$ellipses%lld index %lld with dots notitle, \\\n     " : "", (long long)f->block, (long long)k);
-        } else {
+        if (f->text && k % ELLIPSES == 1) {
+            fprintf(f->out, "$ellipses%lld index %lld with dots notitle, \\\n     ", (long long)f->block, (long long)k);
+        } else if (!f->text) {
             fprintf(f->out, "$ellipses%lld index %lld with lines lw %.2g lc rgb '%s' notitle, \\\n     ", (long long)f->block, (long long)k,
                     k % ELLIPSES == 0 ? 2.5 : 1.2, plot_group_colour(k / ELLIPSES));
         }

@@ -178,7 +178,7 @@ static void exact_value(void **state)
     const double x[3] = {1, -1, 0};
     double mean[3], work[64];
     e.conditional_mean(x, given, mean, work);
-    const long double a = 32.00000007, b = 35.99999993, c = 40.50000006, p = 8.00000001, q = 8.99999998;
+    const long double a = 32.00000007L, b = 35.99999993L, c = 40.50000006L, p = 8.00000001L, q = 8.99999998L;
     const long double determinant = a * c - b * b;
     if (check_long_double()) {
         check_near(mean[2], (double)((p * (c + b) + q * (-b - a)) / determinant), 1e-6);
