@@ -35,6 +35,8 @@ typedef struct lk_fit_options {
                                    for lk_detector_new(); 0 = none. Not together with holdout, folds or a weight column */
     const char *priors;         /**< with a label, the probabilities of the classes: "data" (or NULL: shares of the weights), "equal",
                                    or a list of numbers in the order of the classes or of NAME=number, which sum to 1 */
+    const char *target;         /**< for a method of the role target, and only there: the feature that is predicted from the others.
+                                   It becomes the last feature of the model, whose log density is that of the target given the others */
 } lk_fit_options;
 
 /** Fits a distribution to the rows of a table. With a label in the roles it is p(row, class) = p(class) p(row | class), each class
@@ -131,6 +133,11 @@ LK_API int64_t lk_model_noise_group(const lk_model *model);
  * @return borrowed table without rows, whose one column is named as the label and is a category with the classes as levels; NULL if
  * the model has no classes. */
 LK_API const lk_table *lk_model_classes(const lk_model *model);
+
+/** The feature that a model predicts from all the others, where its method does (the role target): it tells only of that one.
+ * @param model a model.
+ * @return its 0-based position, the last one; -1 for a model of the distribution of all features. */
+LK_API int64_t lk_model_target(const lk_model *model);
 
 /** The name of a feature.
  * @param model a model.

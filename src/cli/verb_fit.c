@@ -12,6 +12,8 @@ static const lk_parameter options[] = {
     {"transform", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "LIST",
      "applied in order to every feature, or as name:column to one: standardize, log, logit, sqrt, asinh; densities stay "
      "in the units of the data"},
+    {"target", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "COLUMN",
+     "the feature that is predicted from the others, for a method that does so, such as net"},
     {"holdout", LK_PARAMETER_REAL, NULL, 0, 1, NULL, "SHARE",
      "share of the rows to hold out, to report their likelihood; above 0 and below 1"},
     {"folds", LK_PARAMETER_INTEGER, NULL, 2, 1000000, NULL, NULL, "folds of a cross-validation that reports likelihood"},
@@ -33,6 +35,7 @@ static const cli_example examples[] = {
     {"likely fit iris.csv --label Species -o species.lk", "a mixture for each species, to tell them apart by 'likely predict'"},
     {"likely fit prices.tsv --transform log:price,standardize --holdout 0.2", "in logarithms, with an honest check"},
     {"likely fit more.csv --start iris3.lk -o iris3b.lk", "go on from a model"},
+    {"likely fit concrete.csv --model net --target strength", "a net: the strength given the other columns, and how sure"},
     {"likely fit --params mixture.json -o known.lk", "a mixture whose parameters are known"},
     {NULL, NULL},
 };
@@ -149,6 +152,7 @@ static int learn(cli_command *command, const lk_setting *settings, lk_model **mo
         roles.partition = cli_text(command, "partition");
         lk_fit_options fit = {.size = sizeof fit, .settings = settings, .roles = &roles, .start = start};
         fit.transform = cli_text(command, "transform");
+        fit.target = cli_text(command, "target");
         fit.holdout = cli_real(command, "holdout");
         fit.folds = cli_integer(command, "folds");
         fit.calibrate = cli_real(command, "calibrate");
@@ -170,7 +174,7 @@ static int check(const cli_command *command, const char *source)
     if (built && command->operand_count > 0) {
         return cli_usage_error(command, "--params takes the place of DATA: leave out '%s'", command->operands[0]);
     }
-    static const char *const of_data[] = {"partition", "start", "transform", "holdout", "folds", "calibrate", "priors", "label"};
+    static const char *const of_data[] = {"partition", "start", "transform", "target", "holdout", "folds", "calibrate", "priors", "label"};
     for (size_t i = 0; built && i < sizeof of_data / sizeof of_data[0]; i++) {
         if (cli_given(command, of_data[i])) {
             return cli_usage_error(command, "--params and --%s contradict each other: nothing is fitted", of_data[i]);

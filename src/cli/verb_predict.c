@@ -9,7 +9,7 @@
 static const lk_parameter options[] = {
     {"target", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FEATURES",
      "what to predict: features of the model, comma-separated names or positions from 1, or the label of a model with classes, "
-     "which is the default there"},
+     "which is the default there, as is the target of a model that has one"},
     {"proba", LK_PARAMETER_FLAG, NULL, 0, 0, NULL, NULL,
      "add the posterior probability of each class: columns p_setosa, p_versicolor, ..."},
     {"quantiles", LK_PARAMETER_TEXT, ".05,.5,.95", 0, 0, NULL, "LEVELS",
@@ -130,12 +130,13 @@ static int find_targets(cli_command *command, const lk_model *model, prediction 
 {
     const lk_table *classes = lk_model_classes(model);
     const char *label = classes != NULL ? lk_table_name(classes, 0) : NULL;
+    const char *usual = label != NULL ? label : lk_model_feature(model, lk_model_target(model));
     p->proba = cli_flag(command, "proba");
-    if (!cli_given(command, "target") && label == NULL) {
+    if (!cli_given(command, "target") && usual == NULL) {
         return cli_usage_error(command, "'predict' wants --target FEATURES: the model has no classes to predict");
     }
     bool taken = true;
-    char *rest = take_label(cli_given(command, "target") ? cli_text(command, "target") : label, label, &taken);
+    char *rest = take_label(cli_given(command, "target") ? cli_text(command, "target") : usual, label, &taken);
     int code = rest == NULL ? cli_fail(command, LK_ERROR_MEMORY) : CLI_DONE;
     p->classes = taken ? lk_table_levels(classes, 0) : 0;
     if (code == CLI_DONE && p->proba && !taken) {
@@ -144,6 +145,14 @@ static int find_targets(cli_command *command, const lk_model *model, prediction 
     }
     if (code == CLI_DONE && rest[0] != '\0') {
         code = cli_features_parse_list(command, model, "target", rest, false, &p->targets);
+    }
+    const int64_t only = lk_model_target(model);
+    for (int64_t t = 0; code == CLI_DONE && only >= 0 && t < p->targets.count; t++) {
+        if (p->targets.positions[t] != only) {
+            code = cli_usage_error(command, "--target: this %s model tells %s from the other features, and not %s",
+                                   lk_model_method(model)->name, lk_model_feature(model, only),
+                                   lk_model_feature(model, p->targets.positions[t]));
+        }
     }
     free(rest);
     return code;
@@ -159,7 +168,7 @@ static int prepare(const cli_command *command, const lk_model *model, prediction
     p->unused = calloc((size_t)d, sizeof *p->unused);
     bool good = p->columns != NULL && p->partial != NULL && p->unused != NULL;
     for (int64_t j = 0; good && j < d; j++) {
-        p->partial[j] = true;
+        p->partial[j] = lk_model_target(model) < 0 || j == lk_model_target(model);
     }
     if (good && p->classes > 0) {
         p->columns[p->column_count++] = (lk_column){"class", LK_TYPE_CATEGORY, classes, 0};
@@ -269,7 +278,8 @@ const cli_verb cli_verb_predict = {
                    "Of features, writes for each target y and each row, y_mean, y_sd and a quantile for each level (y_q0.05, ...) of "
                    "p(y given the other features), in the units of the data. What DATA holds in the columns of the targets is not "
                    "looked at. Each target is predicted by itself, from the features that are no targets.\n\n"
-                   "A feature that DATA lack, or a row lacks, is left out of what is given: the answer is still exact. "
+                   "A feature that DATA lack, or a row lacks, is left out of what is given: the answer is still exact. A method "
+                   "that predicts one target from the others, such as net, wants them all: a row that lacks one has an empty result. "
                    "DATA are streamed.",
     .operands_min = 2,
     .operands_max = 2,

@@ -206,10 +206,13 @@ static double schedule(const lk_optimizer_options *o, int64_t step)
 /* Few parameters are not worth another thread. */
 static lk_status each_piece(lk_context *ctx, lk_optimizer *o, lk_status (*task)(lk_context *, void *, int, int64_t))
 {
-    if (o->piece_count > 1) {
+    if (o->starts[o->count] > 4 * PIECE) {
         return lki_parallel(ctx, o->piece_count, task, o);
     }
-    return task(ctx, o, 0, 0);
+    for (int64_t i = 0; i < o->piece_count; i++) {
+        LKI_TRY(task(ctx, o, 0, i));
+    }
+    return LK_OK;
 }
 
 static lk_status clip_factor(lk_context *ctx, lk_optimizer *o, double *out)

@@ -4,7 +4,7 @@
 #include "math/blas.h"
 
 /* Flops below which a phase is not worth waking other threads for; the bits are the same. */
-static const double PHASE_WORK = 1e5;
+static const double PHASE_WORK = 4e6;
 
 typedef struct replay {
     const lk_graph *graph;

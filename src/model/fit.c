@@ -413,6 +413,44 @@ static lk_status report_classes(lk_context *ctx, const fitting *f, lki_mask trai
                                        : lki_json_memory(ctx);
 }
 
+/* Puts the target behind the other features. f->features has room for every column. */
+static lk_status take_target(lk_context *ctx, fitting *f)
+{
+    const char *name = f->options.target, *method = f->method->public.name;
+    const bool wanted = strstr(f->method->public.roles, "target") != NULL;
+    int64_t column = -1, at = 0;
+    if (wanted != (name != NULL)) {
+        return wanted ? lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s predicts one feature from the others: give its name as target", method)
+                      : lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s takes %s and no target, which is %s", method,
+                                 f->method->public.roles, name);
+    }
+    if (!wanted) {
+        return LK_OK;
+    }
+    if (f->options.transform != NULL && f->options.transform[0] != '\0') {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s standardizes by itself and takes no transform, which is %s", method,
+                        f->options.transform);
+    }
+    if (f->label >= 0) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s takes %s and no label, which is %s", method, f->method->public.roles,
+                        lk_table_name(f->table, f->label));
+    }
+    LKI_TRY(lk_table_find(ctx, f->table, name, &column));
+    while (at < f->d && f->features[at] != column) {
+        at++;
+    }
+    const lk_type type = lk_table_type(f->table, column);
+    if (at == f->d && ((type != LK_TYPE_REAL && type != LK_TYPE_INTEGER) || column == f->weight || column == f->partition || f->options.roles == NULL ||
+                       f->options.roles->features == NULL)) {
+        return lki_fail(ctx, LK_ERROR_DATA, "column %s cannot be the target: it is not numeric, or plays another part",
+                        lk_table_name(f->table, column));
+    }
+    f->d = at == f->d ? f->d + 1 : f->d;
+    memmove(f->features + at, f->features + at + 1, (size_t)(f->d - 1 - at) * sizeof *f->features);
+    f->features[f->d - 1] = column;
+    return LK_OK;
+}
+
 static lk_status fit_all(lk_context *ctx, fitting *f, lk_model **out)
 {
     lk_model *model = NULL;
@@ -422,6 +460,7 @@ static lk_status fit_all(lk_context *ctx, fitting *f, lk_model **out)
     LKI_GOTO(status, done, lki_values_new(ctx, &f->method->public, f->options.settings, &f->values));
     LKI_GOTO(status, done, lki_roles_resolve(ctx, f->table, f->options.roles, &f->features, &f->d, &f->label, &f->weight,
                                              &f->partition));
+    LKI_GOTO(status, done, take_target(ctx, f));
     LKI_GOTO(status, done, weight_check(ctx, f));
     LKI_GOTO(status, done, calibrate_check(ctx, f));
     LKI_GOTO(status, done, names_of(ctx, f));

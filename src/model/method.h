@@ -37,13 +37,15 @@ typedef struct lki_conditional_operations {
     int64_t (*uniform)(const void *state); /* NULL = none */
     lk_status (*new)(lk_context *ctx, const void *state, const int64_t *given, int64_t given_count, const int64_t *wanted,
                      int64_t wanted_count, void **out);
-    /* values: rows x given, finite. weights: rows x terms; means: rows x terms x wanted; sds: terms x wanted. */
+    /* values: rows x given, finite. weights: rows x terms; means: rows x terms x wanted; sds: terms x wanted, with sds_by_row
+     * rows x terms x wanted. NaN means and sds where a row has no answer. */
     lk_status (*laws)(lk_context *ctx, const void *conditional, const double *values, int64_t rows, double *weights, double *means,
                       double *sds);
     /* draws: rows x count x wanted, joint over the wanted features. Row i draws from the stream of its number. */
     lk_status (*draw)(lk_context *ctx, const void *conditional, const double *values, int64_t rows, uint64_t seed,
                       const int64_t *numbers, int64_t count, double *draws);
     void (*free)(const lki_memory *memory, void *conditional);
+    bool sds_by_row;
 } lki_conditional_operations;
 
 /* One of the numbers that a model is described by, such as entry (row, column) of the covariance of a group. */

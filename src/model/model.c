@@ -151,6 +151,11 @@ int64_t lk_model_noise_group(const lk_model *model)
     return lk_model_groups(model) > 0 && ops->noise_group != NULL ? ops->noise_group(model->state) : -1;
 }
 
+int64_t lk_model_target(const lk_model *model)
+{
+    return strstr(model->method->public.roles, "target") != NULL ? model->d - 1 : -1;
+}
+
 const char *lk_model_feature(const lk_model *model, int64_t feature)
 {
     return feature >= 0 && feature < model->d ? model->names[feature] : NULL;

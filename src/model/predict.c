@@ -26,7 +26,7 @@ typedef struct worker {
     lki_patterns patterns;
     double *values;       /* PIECE x d: the given values, transformed */
     double *weights;      /* PIECE x terms */
-    double *means, *sds;  /* PIECE x terms x wanted, terms x wanted */
+    double *means, *sds;  /* PIECE x terms x wanted, terms x wanted (PIECE times, where sds differ from row to row) */
     double *moments;      /* 2 x terms, in the data's units */
     double *draws;        /* PIECE x draws of one call x d */
     double *quantiles;    /* levels x wanted */
@@ -40,6 +40,7 @@ typedef struct filling {
     int64_t rows, terms, uniform, wanted_most;
     const int64_t *targets; /* NULL = whatever is missing */
     int64_t target_count;
+    bool sds_by_row;
     const unsigned char *hidden;
     const double *levels;
     int64_t level_count;
@@ -110,7 +111,7 @@ static lk_status worker_prepare(lk_context *ctx, const filling *f, worker *w)
     LKI_TRY(lki_allocate(ctx, lki_product(PIECE, d), sizeof(double), &w->values));
     LKI_TRY(lki_allocate(ctx, lki_product(PIECE, terms), sizeof(double), &w->weights));
     LKI_TRY(lki_allocate(ctx, lki_product(lki_product(PIECE, terms), wanted), sizeof(double), &w->means));
-    LKI_TRY(lki_allocate(ctx, lki_product(terms, wanted), sizeof(double), &w->sds));
+    LKI_TRY(lki_allocate(ctx, lki_product(lki_product(f->sds_by_row ? PIECE : 1, terms), wanted), sizeof(double), &w->sds));
     LKI_TRY(lki_allocate(ctx, lki_product(2, terms), sizeof(double), &w->moments));
     LKI_TRY(lki_allocate(ctx, lki_product(lki_product(PIECE, (size_t)f->draws), d), sizeof(double), &w->draws));
     LKI_TRY(lki_allocate(ctx, lki_product((size_t)f->level_count, wanted), sizeof(double), &w->quantiles));
@@ -156,7 +157,7 @@ static void law_moments(const law *l, const lki_transform *t, int64_t feature, d
         variance += l->weights[k] > 0.0 ? l->weights[k] * (scratch[2 * k + 1] + shift * shift) : 0.0;
     }
     *mean = sum;
-    *sd = isfinite(sum) ? sqrt(variance) : (double)INFINITY;
+    *sd = isfinite(sum) ? sqrt(variance) : fabs(sum);
 }
 
 /* F(z) - level, from the side where it does not cancel, and the density. */
@@ -273,7 +274,8 @@ static lk_status answer_moments(lk_context *ctx, const filling *f, const ready *
     LKI_TRY(r->operations->laws(ctx, r->conditional, w->values, rows, w->weights, w->means, w->sds));
     for (int64_t i = 0; i < rows; i++) {
         for (int64_t t = 0; t < count; t++) {
-            law l = {w->weights + i * f->terms, w->means + i * f->terms * count + t, w->sds + t, f->terms, count, f->terms - f->uniform};
+            const double *sds = w->sds + (f->sds_by_row ? i * f->terms * count : 0) + t;
+            law l = {w->weights + i * f->terms, w->means + i * f->terms * count + t, sds, f->terms, count, f->terms - f->uniform};
             if (f->targets != NULL) {
                 write_prediction(f, r, w, &l, w->row[i], t);
             } else {
@@ -376,6 +378,7 @@ static lk_status fill(lk_context *ctx, filling *f)
     }
     LKI_TRY(lki_model_supports(ctx, f->model, LK_OPERATION_CONDITION));
     f->terms = f->model->operations.conditional->terms(f->model->state);
+    f->sds_by_row = f->model->operations.conditional->sds_by_row;
     if (f->model->operations.conditional->uniform != NULL) {
         f->uniform = f->model->operations.conditional->uniform(f->model->state);
     }

@@ -1,0 +1,24 @@
+# A net: a target given the other features, from fit to predict.
+awk 'BEGIN { print "a,b,y"; for (i = 0; i < 300; i++) { a = (i * 37 % 100) / 50 - 1; b = (i * 61 % 97) / 48 - 1; e = ((i * 7919 % 211) / 105 - 1) * 0.2
+  printf "%.4f,%.4f,%.4f\n", a, b, 2 * a - b + e } }' >line.csv
+try likely fit line.csv --model net --target y --layers 0 --spread constant --members 1 --steps 600 --rate 0.01 --validation 0 --decay 0 --json -o line.lk >fit.json
+json 'v["converged"], v["parameters"]["layers"]' <fit.json
+printf 'b,a\n0,1\n1,0\n,1\n' >ask.csv
+likely predict line.lk ask.csv --quantiles none >out.csv 2>remarks
+cat remarks
+awk -F, 'NR == 2 { print ($1 > 1.95 && $1 < 2.05) ? "a is worth 2" : $1 } NR == 3 { print ($1 > -1.05 && $1 < -0.95) ? "b is worth -1" : $1 }
+  NR == 4 { print ($0 == ",") ? "no answer without b" : $0 }' out.csv
+likely fit line.csv --model net --target y --members 2 --steps 300 --width 16 --threads 1 -o one.lk >/dev/null
+likely fit line.csv --model net --target y --members 2 --steps 300 --width 16 --threads 2 -o two.lk >/dev/null
+cmp one.lk two.lk && echo same bytes
+likely evaluate one.lk line.csv | grep -c 'mean log density'
+likely fit line.csv --model net --target y --steps 300 --holdout 0.2 --quiet -o held.lk && likely info held.lk | grep -c -i held
+try likely fit line.csv --model net
+try likely fit line.csv --target y
+try likely fit line.csv --model net --target z
+try likely fit line.csv --model net --target y --transform standardize
+try likely fit line.csv --model net --target y --layers -1
+try likely predict one.lk ask.csv --target a
+try likely sample one.lk -n 3
+printf 'b\n0\n' >short.csv
+try likely predict one.lk short.csv
