@@ -303,9 +303,9 @@ typedef struct lk_evaluation {
     double rows;              /**< sum of weights */
     double mean_log_density;  /**< nats a row */
     double standard_error;    /**< of that mean; NaN for fewer than 2 rows */
-    double coverage_50;       /**< share of rows inside the model's own 50% highest-density region; NaN = no sampler */
+    double coverage_50;       /**< share of complete rows inside the model's own 50% highest-density region; NaN = no sampler, no such row */
     double coverage_90;       /**< and inside its 90% region */
-    double *pit_ks;           /**< d values: Kolmogorov distance of u_j = P(X_j <= x_j) from uniform; NULL = none. Exact
+    double *pit_ks;           /**< d values: Kolmogorov distance of u_j = P(X_j <= x_j) from uniform, over complete rows; NULL = none. Exact
                                  up to 2^21 values, above to within 2^-16, or 2 d / 2^22 for d > 64 */
     double *pit_mean;         /**< d values: mean of u_j, 1/2 where calibrated */
     double *pit_sd;           /**< d values: standard deviation of u_j, .2887 where calibrated */
@@ -313,12 +313,15 @@ typedef struct lk_evaluation {
     double accuracy;          /**< share of these whose most probable class is theirs; here and below NaN = none */
     double log_loss;          /**< their mean of -log p(class | row), nats; probabilities below 1e-300 count as 1e-300 */
     double brier;             /**< their mean of sum_c (p(c | row) - [c is the class])^2 / 2, within [0, 1] */
+    double complete;          /**< sum of weights of the rows without a missing value */
 } lk_evaluation;
 
 /** Evaluates a model on the rows of a table.
  * @param context a context.
  * @param model a model.
- * @param table rows with the model's features, none missing; of a model with classes also the label, if that column is there.
+ * @param table rows with the model's features; of a model with classes also the label, if that column is there. A row with missing
+ *              values has the marginal density of those that are there, one without any is left out; a model without
+ *              marginals refuses both.
  * @param weight name of a weight column; NULL = none.
  * @param out receives the result; its arrays are given back by lk_free() each.
  * Errors: LK_ERROR_DATA (also for a label that is none of the model's classes, with its row), LK_ERROR_MEMORY, LK_ERROR_IO,

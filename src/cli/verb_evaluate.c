@@ -21,9 +21,10 @@ static void print_json(FILE *out, const lk_model *model, const lk_evaluation *e)
     int64_t d = lk_model_dimension(model);
     json_t *answer = json_object(), *features = json_array();
     json_object_set_new(answer, "rows", number(e->rows));
+    json_object_set_new(answer, "complete_rows", number(e->complete));
     json_object_set_new(answer, "mean_log_density", number(e->mean_log_density));
     json_object_set_new(answer, "standard_error", number(e->standard_error));
-    json_object_set_new(answer, "mean_log_density_per_dim", number(e->mean_log_density / (double)d));
+    json_object_set_new(answer, "mean_log_density_per_dim", e->complete < e->rows ? json_null() : number(e->mean_log_density / (double)d));
     json_object_set_new(answer, "coverage_50", number(e->coverage_50));
     json_object_set_new(answer, "coverage_90", number(e->coverage_90));
     if (lk_model_classes(model) != NULL) {
@@ -56,9 +57,12 @@ static void print_table(FILE *out, const lk_model *model, const lk_evaluation *e
     char a[48], b[48];
     int64_t d = lk_model_dimension(model);
     fprintf(out, "rows                    %s\n", cli_count(e->rows, a, sizeof a));
+    if (e->complete < e->rows) {
+        fprintf(out, "  complete              %s; coverage and PIT are theirs\n", cli_count(e->complete, a, sizeof a));
+    }
     fprintf(out, "mean log density        %s nats a row", cli_number(e->mean_log_density, a, sizeof a));
     fprintf(out, ", standard error %s\n", cli_number(e->standard_error, b, sizeof b));
-    if (d > 1) {
+    if (d > 1 && !(e->complete < e->rows)) {
         fprintf(out, "                        %s nats a dimension\n",
                 cli_number(e->mean_log_density / (double)d, a, sizeof a));
     }
@@ -144,6 +148,8 @@ const cli_verb cli_verb_evaluate = {
     .description = "Prints the mean log density of the rows in nats with its standard error, the share of rows inside "
                    "the model's own 50% and 90% highest-density regions, and for each feature how far u = P(X <= x) is "
                    "from uniform (PIT: probability integral transform).\n\n"
+                   "A row with missing values counts with the marginal density of those that are there; coverage and PIT are those of "
+                   "the complete rows alone.\n\n"
                    "A model with classes is also asked for the classes of the rows, where DATA have its label: accuracy, log loss (mean "
                    "of -log p(class given row), a probability below 1e-300 counting as that) and Brier score (mean of half the squared "
                    "distance of the probabilities from 0 and 1, from 0 to 1). Rows without a label do not enter these.",

@@ -19,9 +19,9 @@ enum { COVERAGE_DRAWS = 10000, COVERAGE_SEED = 1 };
  * size of the data alone, never at the memory at hand. */
 enum { PIT_EXACT = 1 << 21, PIT_BINS = 1 << 16, PIT_COUNTERS = 1 << 22 };
 
-/* Partial sums: moments of the finite log densities, weight of rows of density 0, the first refused value, weights inside the 50%
- * and 90% regions, then the moments of each feature's PIT. */
-enum { DENSITY, NOWHERE = LKI_POOLED, BAD_ROW, BAD_COLUMN, BAD_INFINITE, INSIDE_50, INSIDE_90, PIT };
+/* Partial sums: moments of the finite log densities, weight of rows of density 0, weight of the rows without a missing value, the
+ * first refused value, weights of complete rows inside the 50% and 90% regions, then the moments of each feature's PIT over them. */
+enum { DENSITY, NOWHERE = LKI_POOLED, COMPLETE, BAD_ROW, BAD_COLUMN, BAD_INFINITE, INSIDE_50, INSIDE_90, PIT };
 
 /* What one thread works with. */
 typedef struct worker {
@@ -61,22 +61,35 @@ static lk_status worker_reserve(lk_context *ctx, const evaluation *e, worker *w)
     return LK_OK;
 }
 
-/* Packs the rows of positive weight; returns how many, and notes the first value that is refused. */
-static int64_t pack_rows(const evaluation *e, worker *w, double *sums)
+/* Notes the first value that is refused: an infinite one, or a missing one where the model has no marginals. */
+static void note_refused(const evaluation *e, const double *x, int64_t row, double *sums)
 {
-    int64_t d = e->model->d, count = 0;
+    for (int64_t j = 0; j < e->model->d && sums[BAD_ROW] == 0.0; j++) {
+        if (isinf(x[j]) || (isnan(x[j]) && !e->density.marginals)) {
+            sums[BAD_ROW] = (double)(row + 1);
+            sums[BAD_COLUMN] = (double)j;
+            sums[BAD_INFINITE] = isinf(x[j]) ? 1.0 : 0.0;
+        }
+    }
+}
+
+/* Packs the rows of positive weight behind the first `count`: those that lack nothing, or those that lack some values but not all. */
+static int64_t pack_rows(const evaluation *e, worker *w, int64_t count, bool complete, double *sums)
+{
+    int64_t d = e->model->d;
     for (int64_t i = 0; i < w->block.rows; i++) {
         double weight = w->block.w != NULL ? w->block.w[i] : 1.0;
         const double *x = w->block.x + i * d;
+        int64_t missing = 0;
         if (!(weight > 0.0)) {
             continue;
         }
-        for (int64_t j = 0; j < d && sums[BAD_ROW] == 0.0; j++) {
-            if (!isfinite(x[j])) {
-                sums[BAD_ROW] = (double)(w->block.first_row + i + 1);
-                sums[BAD_COLUMN] = (double)j;
-                sums[BAD_INFINITE] = isinf(x[j]) ? 1.0 : 0.0;
-            }
+        for (int64_t j = 0; j < d; j++) {
+            missing += isnan(x[j]) ? 1 : 0;
+        }
+        note_refused(e, x, w->block.first_row + i, sums);
+        if (complete ? missing > 0 : missing == 0 || missing == d) {
+            continue;
         }
         memcpy(w->x + count * d, x, (size_t)d * sizeof *x);
         w->w[count] = weight;
@@ -85,15 +98,17 @@ static int64_t pack_rows(const evaluation *e, worker *w, double *sums)
     return count;
 }
 
-/* Adds the log densities of `count` packed rows; those of density 0 are counted apart, and packed out of `density`. */
-static void density_sums(const evaluation *e, worker *w, int64_t count, double *sums)
+/* Adds the log densities of `count` packed rows, of which the first `complete` lack nothing; those of density 0 are counted apart,
+ * and packed out of `density`. */
+static void density_sums(const evaluation *e, worker *w, int64_t complete, int64_t count, double *sums)
 {
     double weights[LKI_BLOCK_ROWS];
     int64_t finite = 0;
     for (int64_t i = 0; i < count; i++) {
         double v = w->density[i];
-        sums[INSIDE_50] += e->coverage && v >= e->level_50 ? w->w[i] : 0.0;
-        sums[INSIDE_90] += e->coverage && v >= e->level_90 ? w->w[i] : 0.0;
+        sums[COMPLETE] += i < complete ? w->w[i] : 0.0;
+        sums[INSIDE_50] += i < complete && e->coverage && v >= e->level_50 ? w->w[i] : 0.0;
+        sums[INSIDE_90] += i < complete && e->coverage && v >= e->level_90 ? w->w[i] : 0.0;
         if (v == -(double)INFINITY) {
             sums[NOWHERE] += w->w[i];
         } else {
@@ -134,18 +149,18 @@ static lk_status evaluate_block(lk_context *ctx, void *state, int thread, int64_
     LKI_TRY(lki_cancelled(ctx));
     LKI_TRY(worker_reserve(ctx, e, w));
     LKI_TRY(lki_dataset_block(ctx, e->dataset, index, &w->block));
-    int64_t count = pack_rows(e, w, sums);
-    if (count == 0) {
+    int64_t complete = pack_rows(e, w, 0, true, sums), count = pack_rows(e, w, complete, false, sums);
+    if (count == 0 || sums[BAD_ROW] > 0.0) {
         return LK_OK;
     }
     LKI_TRY(lki_question_block(ctx, &e->density, &w->density_scratch, w->x, count, w->density));
-    density_sums(e, w, count, sums);
-    if (e->pit) {
-        LKI_TRY(lki_question_block(ctx, &e->cdf, &w->cdf_scratch, w->x, count, w->u));
+    density_sums(e, w, complete, count, sums);
+    if (e->pit && complete > 0) {
+        LKI_TRY(lki_question_block(ctx, &e->cdf, &w->cdf_scratch, w->x, complete, w->u));
         for (int64_t j = 0; j < d; j++) {
-            lki_pooled_of(sums + PIT + j * LKI_POOLED, w->u + j, d, w->w, count);
+            lki_pooled_of(sums + PIT + j * LKI_POOLED, w->u + j, d, w->w, complete);
         }
-        pit_keep(e, w, count);
+        pit_keep(e, w, complete);
     }
     return LK_OK;
 }
@@ -155,6 +170,7 @@ static void evaluate_combine(void *state, double *left, const double *right)
     const evaluation *e = state;
     lki_pooled_merge(left + DENSITY, right + DENSITY);
     left[NOWHERE] += right[NOWHERE];
+    left[COMPLETE] += right[COMPLETE];
     if (left[BAD_ROW] == 0.0) {
         memcpy(left + BAD_ROW, right + BAD_ROW, 3 * sizeof *left);
     }
@@ -400,17 +416,18 @@ static lk_status evaluate(lk_context *ctx, evaluation *e, lk_evaluation *out)
     LKI_GOTO(status, done, evaluate_pass(ctx, e, sums));
     lki_row_mean mean = mean_of(sums);
     if (!(mean.rows > 0.0)) {
-        status = lki_fail(ctx, LK_ERROR_DATA, "%s", e->dataset->rows == 0 ? "there are no rows" : "no row has a positive weight");
+        status = lki_fail(ctx, LK_ERROR_DATA, "%s", e->dataset->rows == 0 ? "there are no rows" : "no row has a positive weight and a value");
         goto done;
     }
     result.rows = mean.rows;
     result.mean_log_density = mean.mean_log_density;
     result.standard_error = mean.standard_error;
-    if (e->coverage) {
-        result.coverage_50 = sums[INSIDE_50] / mean.rows;
-        result.coverage_90 = sums[INSIDE_90] / mean.rows;
+    result.complete = sums[COMPLETE];
+    if (e->coverage && result.complete > 0.0) {
+        result.coverage_50 = sums[INSIDE_50] / result.complete;
+        result.coverage_90 = sums[INSIDE_90] / result.complete;
     }
-    if (e->pit) {
+    if (e->pit && result.complete > 0.0) {
         LKI_GOTO(status, done, pit_result(ctx, e, sums, &result));
     }
     *out = result;

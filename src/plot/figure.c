@@ -378,11 +378,14 @@ static void plot_group_key(figure *f)
 {
     const int64_t groups = f->sheet.shares != NULL ? f->sheet.groups : marks(f);
     for (int64_t k = 0; k < groups && k < 20; k++) {
-        const char *word = k < marks(f) ? "component" : "noise";
+        char name[40] = "noise"; /* as cluster calls it, which gives it no number */
+        if (k < marks(f)) {
+            snprintf(name, sizeof name, "component %lld", (long long)k);
+        }
         if (f->text) {
-            fprintf(f->out, "NaN with points pt '%c' title '%s %lld', \\\n     ", (int)('0' + k % 10), word, (long long)k);
+            fprintf(f->out, "NaN with points pt '%c' title '%s', \\\n     ", (int)('0' + k % 10), name);
         } else {
-            fprintf(f->out, "NaN with points pt 7 ps 1.2 lc rgb '%s' title '%s %lld', \\\n     ", plot_group_colour(k), word, (long long)k);
+            fprintf(f->out, "NaN with points pt 7 ps 1.2 lc rgb '%s' title '%s', \\\n     ", plot_group_colour(k), name);
         }
     }
     if (f->text) {

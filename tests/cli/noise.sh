@@ -39,4 +39,5 @@ try likely export p.lk --sklearn
 try likely export p.lk --c p.c
 try likely intervals n.lk n.csv
 likely intervals n.lk n.csv --method bootstrap --draws 20 -q | head -3 | cut -d, -f1-3
+likely plot n.lk n.csv --kind uncertainty --script | grep -o "title '[cn][a-z]* *[0-9]*'"
 likely modes p.lk 2>/dev/null | cut -d, -f1-3,9 | head -2

@@ -10,6 +10,9 @@ likely evaluate faithful.lk faithful.csv
 likely evaluate faithful.lk faithful.csv --json | json '[v["rows"], round(v["mean_log_density"], 5), [f["name"] for f in v["features"]]]'
 likely info faithful.lk --json >i; likely evaluate faithful.lk faithful.csv --json | json '"%.9f" % (v["mean_log_density"] * v["rows"])' >a
 json '"%.9f" % v["log_likelihood"]' <i | cmp - a && echo "evaluate agrees with the fit"
+sed '3s/,.*/,/; 4s/.*/,/' faithful.csv >gaps.csv; likely evaluate faithful.lk gaps.csv | sed -n '1,4p'
+likely evaluate faithful.lk gaps.csv --json | json 'v["rows"], v["complete_rows"], v["mean_log_density_per_dim"]'
+likely fit gaps.csv -k 2 --holdout .5 -q -o gaps.lk && likely info gaps.lk | grep -c '^held-out rows'
 likely models | cut -d' ' -f1
 likely models --json | json '[m["name"] for m in v][:1]'
 likely models gmm --json | json 'sorted(v)'

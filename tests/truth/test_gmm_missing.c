@@ -4,6 +4,7 @@
 #include "gmm_check.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { ROWS = 400, D = 3 };
 
@@ -317,12 +318,115 @@ static void test_column_without_values(void **state)
     lk_context_free(ctx);
 }
 
+/* ---- how well a model predicts rows with gaps ---- */
+
+static void evaluated(lk_context *ctx, const lk_model *model, const lk_table *table, lk_evaluation *out)
+{
+    *out = (lk_evaluation){.size = sizeof *out};
+    check_ok(ctx, lk_model_evaluate(ctx, model, table, NULL, out));
+}
+
+static void evaluation_free(lk_context *ctx, lk_evaluation *e)
+{
+    lk_free(ctx, e->pit_ks);
+    lk_free(ctx, e->pit_mean);
+    lk_free(ctx, e->pit_sd);
+}
+
+/* The mean is that of the rows' marginal log densities, without the row that lacks all; coverage and PIT are those of the complete
+ * rows by themselves; the fit's own likelihood is the same mean; 1 and 2 threads give the same bits. */
+static void test_evaluate(void **state)
+{
+    static double x[ROWS * D], full[ROWS * D];
+    int64_t complete = 0;
+    (void)state;
+    make_rows(x, 0.3);
+    for (int64_t i = 0; i < ROWS; i++) {
+        if (!isnan(x[i * D]) && !isnan(x[i * D + 1]) && !isnan(x[i * D + 2])) {
+            memcpy(full + complete++ * D, x + i * D, D * sizeof *x);
+        }
+    }
+    lk_context *ctx = check_context(1), *two = check_context(2);
+    lk_table *table = gmm_table(ctx, x, ROWS, D), *part = gmm_table(ctx, full, complete, D);
+    lk_model *model = gmm_fit(ctx, table, "components=2", NULL, NULL, NULL);
+    lk_evaluation all, same, some;
+    evaluated(ctx, model, table, &all);
+    evaluated(two, model, table, &same);
+    evaluated(ctx, model, part, &some);
+    const double n = rows_with_a_value(x), mean = observed_log_likelihood(ctx, model, x) / n;
+    assert_true(all.rows == n && all.complete == (double)complete);
+    check_near(all.mean_log_density, mean, 1e-12 * fabs(mean));
+    check_near(all.mean_log_density, model->report.log_likelihood / n, 1e-10 * fabs(mean));
+    assert_true(fabs(all.mean_log_density - some.mean_log_density) > 0.1); /* the gaps matter */
+    check_near(all.coverage_50, some.coverage_50, 1e-12);
+    check_near(all.coverage_90, some.coverage_90, 1e-12);
+    for (int j = 0; j < D; j++) {
+        check_near(all.pit_mean[j], some.pit_mean[j], 1e-12);
+        check_near(all.pit_sd[j], some.pit_sd[j], 1e-12);
+        check_near(all.pit_ks[j], some.pit_ks[j], 1e-12);
+        assert_true(all.pit_ks[j] == same.pit_ks[j] && all.pit_mean[j] == same.pit_mean[j]);
+    }
+    assert_true(all.mean_log_density == same.mean_log_density && all.standard_error == same.standard_error);
+    evaluation_free(ctx, &all);
+    evaluation_free(two, &same);
+    evaluation_free(ctx, &some);
+    lk_model_free(model);
+    lk_table_free(table);
+    lk_table_free(part);
+    lk_context_free(two);
+    lk_context_free(ctx);
+}
+
+/* Rows of which none is complete have a mean, but neither coverage nor PIT; an infinite value is refused beside gaps. */
+static void test_evaluate_gaps_alone(void **state)
+{
+    double x[] = {1.0, (double)NAN, (double)NAN, 2.0, (double)NAN, (double)NAN, 3.0, (double)NAN};
+    const char *const json = "{\"weights\":[1],\"means\":[[1,2]],\"covariances\":[[[1,0.5],[0.5,4]]],\"covariance\":\"full\"}";
+    const double l = -0.5 * log(2.0 * acos(-1.0)); /* rows 1 and 4: N(1, 1); row 2: N(2, 4) */
+    (void)state;
+    lk_context *ctx = check_context(1);
+    lk_model *model = gmm_build(ctx, json);
+    lk_table *table = gmm_table(ctx, x, 4, 2);
+    lk_evaluation e;
+    evaluated(ctx, model, table, &e);
+    assert_true(e.rows == 3.0 && e.complete == 0.0 && isnan(e.coverage_50) && isnan(e.coverage_90) && e.pit_ks == NULL);
+    check_near(e.mean_log_density, (l + (l - log(2.0)) + (l - 2.0)) / 3.0, 1e-14);
+    lk_table_free(table);
+    lk_model_free(model);
+    lk_context_free(ctx);
+}
+
+static void test_held_out(void **state)
+{
+    static double x[ROWS * D];
+    (void)state;
+    make_rows(x, 0.3);
+    lk_context *ctx = check_context(2);
+    lk_table *table = gmm_table(ctx, x, ROWS, D);
+    for (int f = 0; f < 2; f++) {
+        lk_fit_options options = {.size = sizeof options, .settings = gmm_settings("components=2"), .seed = 1,
+                                  .holdout = f == 0 ? 0.5 : 0.0, .folds = f == 0 ? 0 : 4};
+        lk_model *model = NULL;
+        check_ok(ctx, lk_model_fit(ctx, "gmm", table, &options, &model));
+        const double mean = json_number_value(json_object_get(model->held_out, "mean_log_density"));
+        const double rows = json_number_value(json_object_get(model->held_out, "rows")), n = rows_with_a_value(x);
+        assert_true(f == 0 ? rows > 0.4 * n && rows < 0.6 * n : rows == n);
+        /* A fit's own likelihood is higher by twice parameters / n in expectation (Akaike 1973), half as many rows in the fit. */
+        const double error = json_number_value(json_object_get(model->held_out, "standard_error"));
+        check_near(mean, model->report.log_likelihood / n, 4.0 * error + 3.0 * model->report.free_parameters / n);
+        lk_model_free(model);
+    }
+    lk_table_free(table);
+    lk_context_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_likelihood),  cmocka_unit_test(test_maximum), cmocka_unit_test(test_monotone),
         cmocka_unit_test(test_closed_form), cmocka_unit_test(test_threads), cmocka_unit_test(test_many_gaps),
-        cmocka_unit_test(test_column_without_values),
+        cmocka_unit_test(test_column_without_values), cmocka_unit_test(test_evaluate), cmocka_unit_test(test_evaluate_gaps_alone),
+        cmocka_unit_test(test_held_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
