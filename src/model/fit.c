@@ -440,8 +440,8 @@ static lk_status take_target(lk_context *ctx, fitting *f)
         at++;
     }
     const lk_type type = lk_table_type(f->table, column);
-    if (at == f->d && ((type != LK_TYPE_REAL && type != LK_TYPE_INTEGER) || column == f->weight || column == f->partition || f->options.roles == NULL ||
-                       f->options.roles->features == NULL)) {
+    const bool elsewhere = column == f->weight || column == f->partition || f->options.roles == NULL || f->options.roles->features == NULL;
+    if (at == f->d && ((type != LK_TYPE_REAL && type != LK_TYPE_INTEGER) || elsewhere)) {
         return lki_fail(ctx, LK_ERROR_DATA, "column %s cannot be the target: it is not numeric, or plays another part",
                         lk_table_name(f->table, column));
     }

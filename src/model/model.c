@@ -171,7 +171,8 @@ lki_origin lki_model_origin(const lk_model *model, lk_operation operation)
         break;
     case LK_OPERATION_SCORE:
         own = ops->score != NULL;
-        derived = ops->log_density != NULL;
+        /* p(target | others) is no distribution of the others: its gradient would lead a sampler astray. */
+        derived = ops->log_density != NULL && (lk_model_target(model) < 0 || model->d == 1);
         break;
     case LK_OPERATION_SAMPLE:
         own = ops->sample != NULL;

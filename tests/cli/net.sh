@@ -20,5 +20,7 @@ try likely fit line.csv --model net --target y --transform standardize
 try likely fit line.csv --model net --target y --layers -1
 try likely predict one.lk ask.csv --target a
 try likely sample one.lk -n 3
+try likely score one.lk line.csv
+try likely modes one.lk line.csv
 printf 'b\n0\n' >short.csv
 try likely predict one.lk short.csv
