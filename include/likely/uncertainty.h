@@ -1,4 +1,4 @@
-/* How sure: standard errors and intervals of a model's parameters, tests for the number of components. */
+/* How sure: standard errors and intervals of a model's parameters, tests for the number of components, stability of a partition. */
 #ifndef LIKELY_UNCERTAINTY_H
 #define LIKELY_UNCERTAINTY_H
 
@@ -113,8 +113,8 @@ typedef struct lk_ratio_test {
  * @param method a method with the parameter components; NULL = the first of the registry.
  * @param table the rows. Weights must be whole numbers: a row of weight 2 stands for two.
  * @param fit as in lk_model_fit(); the setting components says which numbers, such as "1..4" (at least two, without gaps). The covariance
- * family and all that is no number of components must be settled: one test compares one kind of model. start, holdout and folds
- * must not be set. Drawn data sets have the missing values of the rows.
+ * family and all that is no number of components must be settled: one test compares one kind of model. start, holdout, folds and
+ * a label must not be set. Drawn data sets have the missing values of the rows.
  * @param options NULL for all defaults.
  * @param out receives the result.
  * Errors: LK_ERROR_ARGUMENT, LK_ERROR_UNSUPPORTED (a method without components or draws), LK_ERROR_DATA (also weights that are not whole),
@@ -122,6 +122,55 @@ typedef struct lk_ratio_test {
  * Cost: each step two searches a draw, side by side; memory of the drawn rows a thread. */
 LK_API LK_NODISCARD lk_status lk_model_ratio_test(lk_context *context, const char *method, const lk_table *table,
                                                   const lk_fit_options *fit, const lk_ratio_options *options, lk_ratio_test *out);
+
+/** How the stability of a partition is measured. Set `size` to sizeof(lk_stability_options); zero elsewhere means the default. */
+typedef struct lk_stability_options {
+    size_t size;        /**< sizeof(lk_stability_options) */
+    const char *weight; /**< name of a weight column; NULL = none */
+    double share;       /**< share of the rows within (0, 1) that a draw takes, without replacement; 0 = as many rows as there are, with
+                             replacement */
+    int64_t draws;      /**< fits, at least 1; 0 = 100 */
+    int64_t seed;       /**< non-negative; draw b of a seed is the same however many there are */
+} lk_stability_options;
+
+/** How stable one group is. */
+typedef struct lk_group_stability {
+    double size;       /**< weight of the rows that the model puts into it */
+    double jaccard;    /**< mean over draws of its largest Jaccard coefficient with a group of the draw's fit: within [0, 1] */
+    int64_t recovered; /**< draws in which that is at least .75 */
+    int64_t dissolved; /**< draws in which that is below .5 */
+    int64_t draws;     /**< draws used that hold a row of it */
+} lk_group_stability;
+
+/** How stable a partition is. Set `size` to sizeof(lk_stability) before the call. */
+typedef struct lk_stability {
+    size_t size;                /**< sizeof(lk_stability) */
+    lk_group_stability *groups; /**< `count` of them; given back by lk_free() */
+    int64_t count;              /**< the model's groups */
+    double rand_mean;           /**< mean over draws of the adjusted Rand index between the model's partition and the fit's: 1 = the same, 0 = by
+                                     chance */
+    double rand_low;            /**< its 5% quantile over draws */
+    double rand_median;         /**< its median */
+    double rand_high;           /**< its 95% quantile */
+    int64_t used;               /**< fits that this rests on */
+    int64_t unconverged;        /**< how many of these did not converge */
+    int64_t left_out;           /**< fits that are not used, being degenerate or impossible */
+} lk_stability;
+
+/** How stable the partition of rows into a model's groups is: the model's shape (number of groups, family) is fitted anew, by the method's own
+ * search, to replicates of the rows, and the most probable groups of a replicate's rows under both models are compared (Hennig 2007,
+ * Comput. Stat. Data Anal. 52:258-271). By Hennig's rule of thumb a group with a mean Jaccard coefficient of .75 or more is stable, one
+ * below .5 is no group that the data hold.
+ * @param context a context.
+ * @param model a fitted model with at least 2 groups.
+ * @param table the rows it was fitted to.
+ * @param options NULL for all defaults.
+ * @param out receives the result.
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT (one group only), LK_ERROR_DATA, LK_ERROR_NUMERIC (no fit can be used), LK_ERROR_MEMORY,
+ * LK_ERROR_IO, LK_ERROR_CANCELLED.
+ * Cost: `draws` searches, side by side. */
+LK_API LK_NODISCARD lk_status lk_model_stability(lk_context *context, const lk_model *model, const lk_table *table,
+                                                 const lk_stability_options *options, lk_stability *out);
 
 #ifdef __cplusplus
 }

@@ -8,14 +8,14 @@
 extern const cli_verb cli_verb_fit, cli_verb_info, cli_verb_models, cli_verb_describe, cli_verb_density,
     cli_verb_score, cli_verb_sample, cli_verb_cluster, cli_verb_predict, cli_verb_impute, cli_verb_condition,
     cli_verb_marginal, cli_verb_modes, cli_verb_export, cli_verb_denoise, cli_verb_detect, cli_verb_select, cli_verb_evaluate,
-    cli_verb_intervals, cli_verb_lrt, cli_verb_compare, cli_verb_convert, cli_verb_plot, cli_verb_help;
+    cli_verb_intervals, cli_verb_lrt, cli_verb_stability, cli_verb_compare, cli_verb_convert, cli_verb_plot, cli_verb_help;
 
 /* The one list of verbs, in the order of the help. */
 const cli_verb *const cli_verbs[] = {
     &cli_verb_fit,     &cli_verb_info,     &cli_verb_plot,    &cli_verb_density, &cli_verb_score,
     &cli_verb_sample,  &cli_verb_cluster,  &cli_verb_predict, &cli_verb_impute,  &cli_verb_condition,
     &cli_verb_modes,   &cli_verb_marginal, &cli_verb_export,  &cli_verb_denoise, &cli_verb_detect, &cli_verb_select,  &cli_verb_evaluate,
-    &cli_verb_intervals, &cli_verb_lrt, &cli_verb_compare, &cli_verb_describe, &cli_verb_convert, &cli_verb_models, &cli_verb_help,
+    &cli_verb_intervals, &cli_verb_lrt, &cli_verb_stability, &cli_verb_compare, &cli_verb_describe, &cli_verb_convert, &cli_verb_models, &cli_verb_help,
     NULL,
 };
 

@@ -136,7 +136,7 @@ static int run(cli_command *command)
         return code;
     }
     cli_settings(command, settings);
-    const lk_roles roles = {.size = sizeof roles, .features = cli_text(command, "features"), .label = cli_text(command, "label"),
+    const lk_roles roles = {.size = sizeof roles, .features = cli_text(command, "features"), 
                             .weight = cli_text(command, "weight"), .id = cli_text(command, "id"), .ignore = cli_text(command, "ignore")};
     const lk_fit_options fit = {.size = sizeof fit, .settings = settings, .roles = &roles, .transform = cli_text(command, "transform"),
                                 .seed = cli_integer(command, "seed")};
@@ -164,7 +164,7 @@ const cli_verb cli_verb_lrt = {
                    "over 10% of draws are left out or did not, the exit code is 3.",
     .operands_min = 1,
     .operands_max = 1,
-    .groups = CLI_OUTPUT | CLI_JSON | CLI_READING | CLI_FEATURES | CLI_LABEL | CLI_WEIGHT | CLI_ID | CLI_IGNORE,
+    .groups = CLI_OUTPUT | CLI_JSON | CLI_READING | CLI_FEATURES | CLI_WEIGHT | CLI_ID | CLI_IGNORE,
     .takes_method = true,
     .options = options,
     .option_count = sizeof options / sizeof options[0],

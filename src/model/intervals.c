@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 static lk_status options_check(lk_context *ctx, const lk_interval_options *given, lk_interval_options *o)
@@ -93,20 +92,6 @@ static lk_status collect(lk_context *ctx, void *state, const lki_replicate *repl
     return LK_OK;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The p-quantile of sorted values, linear between order statistics (Hyndman and Fan 1996, Am. Stat. 50:361-365, definition 7). */
-static double quantile(const double *sorted, int64_t n, double p)
-{
-    const double at = p * (double)(n - 1);
-    const int64_t low = (int64_t)floor(at), high = low + 1 < n ? low + 1 : low;
-    return sorted[low] + (at - (double)low) * (sorted[high] - sorted[low]);
-}
-
 /* Standard deviation and quantiles of the draws that were taken. */
 static void summarize(const collection *c, double level, lk_intervals *out)
 {
@@ -124,10 +109,10 @@ static void summarize(const collection *c, double level, lk_intervals *out)
         for (int64_t b = 0; b < n; b++) {
             squares += (v[b] - mean) * (v[b] - mean);
         }
-        qsort(v, (size_t)n, sizeof *v, ascending);
+        lki_sort_ascending(v, n);
         out->items[i].standard_error = sqrt(squares / (double)(n - 1));
-        out->items[i].lower = quantile(v, n, 0.5 - 0.5 * level);
-        out->items[i].upper = quantile(v, n, 0.5 + 0.5 * level);
+        out->items[i].lower = lki_sorted_quantile(v, n, 0.5 - 0.5 * level);
+        out->items[i].upper = lki_sorted_quantile(v, n, 0.5 + 0.5 * level);
     }
 }
 

@@ -394,6 +394,10 @@ static lk_status options_check(lk_context *ctx, const lk_fit_options *fit_given,
     if (o->start != NULL || o->holdout != 0.0 || o->folds != 0) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "start, holdout and folds have no part in a likelihood-ratio test; leave them out");
     }
+    if (o->roles != NULL && o->roles->label != NULL) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "label %.200s: the components of classes are not tested; ignore the column, or test the rows of one "
+                                                "class", o->roles->label);
+    }
     r->draws = r->draws != 0 ? r->draws : 999;
     r->alpha = r->alpha != 0.0 ? r->alpha : 0.05;
     if (r->draws < 1 || r->draws > 10000000) {

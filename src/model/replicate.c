@@ -5,6 +5,7 @@
 #include "model/survey.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Rows are drawn one by one: a total weight beyond this would take too long, and is no number of rows. */
@@ -268,7 +269,7 @@ static lk_status replicate_fit(replicating *s, worker *w, int thread, int64_t nu
     fit.state = NULL;
     const lki_fit_task task = {.data = &data, .names = (const char *const *)model->names, .values = model->values,
                                .start = model->state, .refit = s->r->refit, .seed = seed};
-    LKI_TRY(model->method->fit(w->ctx, &task, &fit.state, &fit.report));
+    LKI_GOTO(status, done, model->method->fit(w->ctx, &task, &fit.state, &fit.report));
     if (fit.report.degenerate[0] != '\0') {
         __atomic_fetch_add(&s->counts.left_out, 1, __ATOMIC_RELAXED);
         goto done;
@@ -365,4 +366,22 @@ lk_status lki_replicate_fits(lk_context *ctx, const lki_replication *replication
 done:
     release(ctx, &s);
     return status;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void lki_sort_ascending(double *values, int64_t n)
+{
+    qsort(values, (size_t)n, sizeof *values, ascending);
+}
+
+double lki_sorted_quantile(const double *sorted, int64_t n, double p)
+{
+    const double at = p * (double)(n - 1);
+    const int64_t low = (int64_t)floor(at), high = low + 1 < n ? low + 1 : low;
+    return sorted[low] + (at - (double)low) * (sorted[high] - sorted[low]);
 }

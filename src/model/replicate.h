@@ -61,4 +61,9 @@ typedef struct lki_replicated {
  * Memory: three numbers a row and thread. */
 lk_status lki_replicate_fits(lk_context *ctx, const lki_replication *replication, lki_replicated *out) LK_NODISCARD;
 
+/* What is told of many draws: sorts n finite numbers; their p-quantile, linear between order statistics (Hyndman and Fan 1996, Am. Stat.
+ * 50:361-365, definition 7). */
+void lki_sort_ascending(double *values, int64_t n);
+double lki_sorted_quantile(const double *sorted, int64_t n, double p);
+
 #endif

@@ -73,6 +73,29 @@ static void bootstrap(void **state)
     }
 }
 
+static void stability(void **state)
+{
+    (void)state;
+    lk_context *contexts[2] = {check_context(1), check_context(2)};
+    lk_table *table = make_table(contexts[0], 400);
+    lk_model *model = gmm_fit(contexts[0], table, "components=3;restarts=2", "x1,x2,x3", "x4", NULL);
+    lk_stability out[3];
+    const lk_stability_options options = {.size = sizeof options, .weight = "x4", .draws = 6};
+    for (int turn = 0; turn < 3; turn++) {
+        out[turn] = (lk_stability){.size = sizeof out[turn]};
+        check_ok(contexts[turn > 0], lk_model_stability(contexts[turn > 0], model, table, &options, &out[turn]));
+        assert_memory_equal(out[turn].groups, out[0].groups, 3 * sizeof *out[0].groups);
+        assert_memory_equal(&out[turn].rand_mean, &out[0].rand_mean, 4 * sizeof(double));
+    }
+    for (int turn = 0; turn < 3; turn++) {
+        lk_free(contexts[turn > 0], out[turn].groups);
+    }
+    lk_model_free(model);
+    lk_table_free(table);
+    lk_context_free(contexts[0]);
+    lk_context_free(contexts[1]);
+}
+
 static void ratio_test(void **state)
 {
     (void)state;
@@ -98,6 +121,7 @@ static void ratio_test(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(information), cmocka_unit_test(bootstrap), cmocka_unit_test(ratio_test)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(information), cmocka_unit_test(bootstrap), cmocka_unit_test(ratio_test),
+                                       cmocka_unit_test(stability)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,15 @@ static lk_status bootstrap(lk_context *ctx, const lk_model *model, const lk_tabl
     return status;
 }
 
+static lk_status stability(lk_context *ctx, const lk_model *model, const lk_table *table)
+{
+    lk_stability out = {.size = sizeof out};
+    const lk_stability_options options = {.size = sizeof options, .draws = 1, .share = 0.7};
+    lk_status status = lk_model_stability(ctx, model, table, &options, &out);
+    lk_free(ctx, out.groups);
+    return status;
+}
+
 static lk_status ratio_test(lk_context *ctx, const lk_model *model, const lk_table *table)
 {
     lk_ratio_test out = {.size = sizeof out};
@@ -81,6 +90,7 @@ static void allocations(void **state)
     fail_each(intervals, "components=2;covariance=VVE");
     fail_each(bootstrap, "components=2");
     fail_each(ratio_test, "components=2");
+    fail_each(stability, "components=2;init=hierarchical;restarts=1;max_iter=5");
 }
 
 static int after_many(void *state)

@@ -118,6 +118,10 @@ static void refused(void **state)
     const lk_fit_options held = {.size = sizeof held, .settings = gmm_settings("components=1..2"), .folds = 2};
     check_status(ctx, LK_ERROR_ARGUMENT, lk_model_ratio_test(ctx, "gmm", table, &held, &options, &out));
     const lk_fit_options plain = {.size = sizeof plain, .settings = gmm_settings("components=1..2")};
+    const lk_roles roles = {.size = sizeof roles, .label = "x1"};
+    const lk_fit_options labelled = {.size = sizeof labelled, .settings = gmm_settings("components=1..2"), .roles = &roles};
+    check_status(ctx, LK_ERROR_ARGUMENT, lk_model_ratio_test(ctx, "gmm", table, &labelled, &options, &out));
+    check_contains(lk_error_message(ctx), "classes are not tested");
     options.alpha = 1;
     check_status(ctx, LK_ERROR_ARGUMENT, lk_model_ratio_test(ctx, "gmm", table, &plain, &options, &out));
     assert_null(out.steps);
