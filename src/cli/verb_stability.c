@@ -73,7 +73,7 @@ static void print_table(cli_command *command, FILE *out, const lk_stability *s)
         const lk_group_stability *g = &s->groups[k];
         cli_grid_add(grid, "%lld", (long long)k);
         cli_grid_add(grid, "%s", cli_count(g->size, a, sizeof a));
-        cli_grid_add(grid, "%.4f", g->jaccard);
+        cli_grid_number(grid, g->jaccard); /* - where no row is in the group */
         cli_grid_add(grid, "%lld", (long long)g->recovered);
         cli_grid_add(grid, "%lld", (long long)g->dissolved);
         cli_grid_add(grid, "%lld", (long long)g->draws);
