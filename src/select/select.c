@@ -332,7 +332,8 @@ static lk_status thin(selecting *s, const int64_t *set, int64_t size, int64_t sp
     double *mean = NULL;
     lk_status status = means_of(s, set, size, &mean);
     if (status == LK_OK) {
-        status = lki_kernel_thin(s->ctx, &s->thinning, set, size, mean, log_of_ratio(split, s->out->count), s->out->count, 1, s->out->rows);
+        status = lki_kernel_thin(s->ctx, &s->thinning, set, size, mean, log_of_ratio(split, s->out->count), s->out->count, LKI_STREAM_SELECT,
+                                 s->out->rows);
     }
     lki_release(s->ctx, mean);
     return status;
@@ -492,7 +493,7 @@ static lk_status run(selecting *s, const lk_select_options *options, const lk_ta
     LKI_TRY(take_options(s, options, table));
     LKI_TRY(read_points(s, table));
     LKI_TRY(lki_allocate(ctx, (size_t)out->of, sizeof *s->order, &s->order));
-    lki_stream stream = lki_stream_new((uint64_t)s->options.seed, 0, 0);
+    lki_stream stream = lki_stream_new((uint64_t)s->options.seed, LKI_STREAM_SELECT, 0);
     lki_random_permutation(&stream, s->order, out->of);
     LKI_TRY(take_bandwidth(s));
     LKI_TRY(make_kernels(s));

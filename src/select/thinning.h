@@ -7,6 +7,9 @@
 #include "core/philox.h"
 #include "math/pair.h"
 
+/* The first of the room's random streams: the order of the rows; halvings count on from it, those of compress from 2^32. */
+enum { LKI_STREAM_SELECT = 1 << 20 };
+
 /* A kernel of the pair engine that is a function of x - y, with its value at 0. */
 typedef struct lki_thin_kernel {
     const lki_pair_term *terms;
