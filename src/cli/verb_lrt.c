@@ -131,12 +131,16 @@ static int run(cli_command *command)
     if (!(o.alpha > 0 && o.alpha < 1)) {
         return cli_usage_error(command, "--alpha wants a level above 0 and below 1; got '%s'", cli_text(command, "alpha"));
     }
+    if ((double)(o.draws + 1) * o.alpha < 1 - 1e-9) {
+        return cli_usage_error(command, "--draws %lld gives p-values of 1/%lld at least, which --alpha %s would never call significant; it takes %.0f",
+                               (long long)o.draws, (long long)(o.draws + 1), cli_text(command, "alpha"), ceil(1 / o.alpha - 1e-9) - 1);
+    }
     lk_read_options reading = cli_read_options(command, &code);
     if (code != CLI_DONE) {
         return code;
     }
     cli_settings(command, settings);
-    const lk_roles roles = {.size = sizeof roles, .features = cli_text(command, "features"), 
+    const lk_roles roles = {.size = sizeof roles, .features = cli_text(command, "features"),
                             .weight = cli_text(command, "weight"), .id = cli_text(command, "id"), .ignore = cli_text(command, "ignore")};
     const lk_fit_options fit = {.size = sizeof fit, .settings = settings, .roles = &roles, .transform = cli_text(command, "transform"),
                                 .seed = cli_integer(command, "seed")};

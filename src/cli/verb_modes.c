@@ -189,9 +189,9 @@ static int run(cli_command *command)
     }
     int code = check_names(command, model);
     code = code == CLI_DONE ? cli_smooth(command, &model) : code;
-    if (code == CLI_DONE && cli_flag(command, "by_component") && lk_model_groups(model) == 0) {
-        code =
-            cli_usage_error(command, "--by-component: this %s model has no components", lk_model_method(model)->name);
+    if (code == CLI_DONE && cli_flag(command, "by_component") && (lk_model_groups(model) == 0 || lk_model_classes(model) != NULL)) {
+        code = cli_usage_error(command, "--by-component: this %s model has %s", lk_model_method(model)->name,
+                               lk_model_classes(model) != NULL ? "classes, each with components of its own" : "no components");
     }
     if (code == CLI_DONE) {
         code = data ? starts_of_data(command, model, &x, &rows) : starts_of_draws(command, model, &x, &rows);

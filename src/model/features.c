@@ -116,7 +116,7 @@ lk_status lki_features_check(lk_context *ctx, const lk_model *model, const int64
                         (long long)model->d);
     }
     if (count > most) {
-        return lki_fail(ctx, LK_ERROR_ARGUMENT, "%lld features are given, all of the model's: at least one must be left", (long long)count);
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "all features of the model (%lld) are given: at least one must be left", (long long)count);
     }
     for (int64_t j = 0; j < count; j++) {
         if (features[j] < 0 || features[j] >= model->d) {

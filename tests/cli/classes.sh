@@ -70,6 +70,7 @@ sed 's/Species/class/' iris.csv | try likely predict s.lk - --keep
 likely fit plain.csv -k 1 -q -o plain.lk
 try likely predict plain.lk plain.csv
 try likely predict plain.lk plain.csv --proba --target 1
+try likely modes s.lk --by-component
 awk -F, 'NR == 1 { print "t," $0 } NR > 1 { print "name" NR "," $0 }' iris.csv >text.csv
 try likely fit text.csv --label t -o no.lk
 ls no.lk 2>/dev/null || echo "nothing written"

@@ -39,6 +39,8 @@ try likely lrt faithful.csv -k 2
 try likely lrt faithful.csv -k 1,3
 try likely lrt faithful.csv -k 1..2 --covariance full,tied
 try likely lrt faithful.csv -k 1..2 --alpha 0
+try likely lrt faithful.csv -k 1..2 --draws 18
+try likely lrt faithful.csv -k 1..2 --alpha .0005
 try likely lrt faithful.csv -k 1..2 --draws none
 sed 's/,2$/,0.5/' w.csv >half.csv
 try likely lrt half.csv -k 1..2 --weight w
