@@ -59,6 +59,11 @@ static int parse_level(const cli_command *command, const char *text, prediction 
     if (text[strspn(text, "0123456789.eE-")] != '\0' || end == text || *end != '\0' || !(level > 0 && level < 1)) {
         return cli_usage_error(command, "--quantiles wants levels above 0 and below 1, comma-separated, or none; got '%s'", text);
     }
+    for (int64_t q = 0; q < p->level_count; q++) {
+        if (p->levels[q] == level) {
+            return cli_usage_error(command, "--quantiles names %s twice", text);
+        }
+    }
     if (asprintf(&p->level_names[p->level_count], "%s%s", text[0] == '.' ? "0" : "", text) < 0) {
         p->level_names[p->level_count] = NULL;
         return cli_fail(command, LK_ERROR_MEMORY);

@@ -55,7 +55,7 @@ static void print_json(cli_command *command, FILE *out, const lk_stability *s)
     json_decref(answer);
 }
 
-static void print_table(cli_command *command, FILE *out, const lk_stability *s)
+static void print_table(cli_command *command, FILE *out, const lk_stability *s, int64_t noise)
 {
     const bool part = strcmp(cli_text(command, "method"), "subsample") == 0;
     char a[48];
@@ -71,9 +71,9 @@ static void print_table(cli_command *command, FILE *out, const lk_stability *s)
     cli_grid_add(grid, "of draws");
     for (int64_t k = 0; k < s->count; k++) {
         const lk_group_stability *g = &s->groups[k];
-        cli_grid_add(grid, "%lld", (long long)k);
+        cli_grid_add(grid, "%lld", (long long)(k == noise ? -1 : k)); /* as in cluster */
         cli_grid_add(grid, "%s", cli_count(g->size, a, sizeof a));
-        cli_grid_number(grid, g->jaccard); /* - where no row is in the group */
+        cli_grid_add(grid, "%s", isnan(g->jaccard) ? "-" : cli_number(g->jaccard, a, sizeof a)); /* - where no row is in the group */
         cli_grid_add(grid, "%lld", (long long)g->recovered);
         cli_grid_add(grid, "%lld", (long long)g->dissolved);
         cli_grid_add(grid, "%lld", (long long)g->draws);
@@ -81,7 +81,7 @@ static void print_table(cli_command *command, FILE *out, const lk_stability *s)
     cli_grid_print(grid, out, "", "r");
 }
 
-static int print(cli_command *command, const lk_stability *s)
+static int print(cli_command *command, const lk_stability *s, int64_t noise)
 {
     char *text = NULL;
     size_t size = 0;
@@ -92,7 +92,7 @@ static int print(cli_command *command, const lk_stability *s)
     if (cli_flag(command, "json")) {
         print_json(command, out, s);
     } else {
-        print_table(command, out, s);
+        print_table(command, out, s, noise);
     }
     int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
     free(text);
@@ -132,7 +132,7 @@ static int run(cli_command *command)
     if (status == LK_OK) {
         status = lk_model_stability(command->context, model, table, &o, &stability);
     }
-    code = status == LK_OK ? print(command, &stability) : cli_fail(command, status);
+    code = status == LK_OK ? print(command, &stability, lk_model_noise_group(model)) : cli_fail(command, status);
     lk_free(command->context, stability.groups);
     lk_table_free(table);
     lk_model_free(model);

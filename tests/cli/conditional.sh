@@ -62,6 +62,7 @@ try likely predict p.lk d.csv
 try likely predict p.lk d.csv --target q
 try likely predict p.lk d.csv --target y --quantiles 1
 try likely predict p.lk d.csv --target y --quantiles .1,half
+try likely predict p.lk d.csv --target y --quantiles .5,0.50
 printf 'a\n1\n' | try likely predict p.lk - --target y
 try likely impute p.lk d.csv
 try likely impute p.lk g.csv --draws 0

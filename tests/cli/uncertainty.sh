@@ -50,6 +50,7 @@ likely stability f2.lk faithful.csv --draws 20 --threads 1 >a
 likely stability f2.lk faithful.csv --draws 20 --threads 2 | cmp - a && echo "threads do not matter"
 awk 'NR == 1 { print $1, $2, $3, $4, $5, $6, $7 } /Rand/ { print ($5 > .95) ? "stable" : $5 } /^ +[01] / { print $1, ($3 > .95) ? "stable" : $3, $4, $5, $6 }' a
 likely stability f2.lk faithful.csv --draws 5 --method subsample --share .8 --json | json 'sorted(v), sorted(v["adjusted_rand"]), sorted(v["groups"][0]), v["method"], v["used"]'
+likely fit faithful.csv -k 2 --noise -q -o noise.lk && likely stability noise.lk faithful.csv --draws 5 -q | awk 'END { print $1, $2, $3 }'
 try likely stability one.lk faithful.csv
 try likely stability f2.lk faithful.csv --share .5
 try likely stability f2.lk faithful.csv --method subsample --share 1
