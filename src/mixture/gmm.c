@@ -178,11 +178,21 @@ static void to_common_scale(lki_em_data *data)
 
 /* ---- one fit ---- */
 
-static void score_fit(fit_record *r, double n)
+/* The free parameters of a fit that keeps some as its start has them. */
+static double free_parameters(const lki_mixture *m, unsigned freeze)
+{
+    double all = lki_mixture_free_parameters(m);
+    all -= freeze & LKI_FREEZE_WEIGHTS ? (double)(m->K - 1 + m->noise) : 0.0;
+    all -= freeze & LKI_FREEZE_MEANS ? (double)(m->K * m->d) : 0.0;
+    all -= freeze & LKI_FREEZE_COVARIANCES ? lki_covariance_parameters(m->covariance, m->K, m->d) : 0.0;
+    return all;
+}
+
+static void score_fit(fit_record *r, unsigned freeze, double n)
 {
     const double ll = r->result.log_likelihood;
     r->n = n;
-    r->parameters = lki_mixture_free_parameters(r->mixture);
+    r->parameters = free_parameters(r->mixture, freeze);
     r->bic = 2.0 * ll - r->parameters * log(n);
     r->aic = 2.0 * ll - 2.0 * r->parameters;
     r->icl = r->bic - 2.0 * r->result.entropy;
@@ -287,7 +297,7 @@ static lk_status fit_one(fit_state *f, int64_t K, const lki_covariance *covarian
         return LK_OK;
     }
     LKI_TRY(status);
-    score_fit(&r, f->data.total);
+    score_fit(&r, f->search.em.freeze, f->data.total);
     if (strcmp(f->criterion, "held-out") == 0 && !only) {
         status = held_out(f, &r.held_out);
         if (status != LK_OK) {
@@ -570,7 +580,7 @@ static lk_status run_from_start(fit_state *f)
         lki_mixture_free(r.mixture);
         goto done;
     }
-    score_fit(&r, f->data.total);
+    score_fit(&r, f->search.em.freeze, f->data.total);
     change_units(r.mixture, &f->data, 0);
     restore_frozen(f->search.em.freeze, start, r.mixture);
     status = consider(f, &r);

@@ -226,8 +226,8 @@ lk_status lki_model_supports(lk_context *ctx, const lk_model *model, lk_operatio
         }
     }
     if (status == LK_OK) {
-        status = lki_fail(ctx, LK_ERROR_UNSUPPORTED, "this %s model offers %s; it does not offer %s",
-                          model->method->public.name, list.text, lk_operation_name(operation));
+        status = lki_fail(ctx, LK_ERROR_UNSUPPORTED, "this %s model%s offers %s; it does not offer %s", model->method->public.name,
+                          model->classes != NULL ? " with classes" : "", list.text, lk_operation_name(operation));
     }
     lki_release(ctx, list.text);
     return status;

@@ -350,6 +350,10 @@ static void frozen_stays(void **state)
             assert_int_equal(means, memcmp(a->means, b->means, 9 * sizeof(double)) == 0);
             assert_int_equal(covariances,
                              memcmp(a->covariances, b->covariances, (size_t)gmm_covariance_length(a) * sizeof(double)) == 0);
+            const double free_parameters = lki_mixture_free_parameters(a) - 2 * weights - 9 * means - /* what is frozen is not free */
+                                           covariances * lki_covariance_parameters(a->covariance, 3, 3);
+            check_near(gmm_number(ctx, fit, "free_parameters"), free_parameters, 0);
+            check_near(gmm_number(ctx, fit, "bic"), 2 * gmm_number(ctx, fit, "log_likelihood") - free_parameters * log(500), 1e-8);
             if (!(weights && means && covariances)) {
                 assert_true(gmm_number(ctx, fit, "log_likelihood") > before + 1);
             }
