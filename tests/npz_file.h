@@ -26,7 +26,7 @@ typedef struct npz_file {
 CHECK_UNUSED static void npz_number(read_text *t, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++) {
-        char byte = i < 8 ? (char)(value >> (8 * i) & 0xff) : 0;
+        char byte = (char)(i < 8 ? value >> (8 * i) & 0xff : 0);
         read_put(t, &byte, 1);
     }
 }

@@ -1,9 +1,10 @@
 # select: rows, methods, columns of every type, the report, refusals.
 awk 'BEGIN { srand(4); print "id,a,b,kind"; for (i = 0; i < 200; i++) printf "%03d,%.3f,%.3f,%s\n", i, rand(), rand() * 10, i % 3 ? "\"x, y\"" : "z" }' >d.csv
 echo == rows are rows of the data, in their order, with all columns
+likely convert d.csv --types id=text -q >all.csv
 likely select d.csv -n 7 -q --types id=text >few.csv
 head -1 few.csv
-tail -n +2 few.csv | while IFS= read -r row; do grep -cxF "$row" d.csv; done | sort | uniq -c | tr -s ' '
+tail -n +2 few.csv | while IFS= read -r row; do grep -cxF "$row" all.csv; done | sort | uniq -c | tr -s ' '
 tail -n +2 few.csv | sort -c && echo "in order"
 echo == the square root of their number
 likely select d.csv -q --features a,b | wc -l
