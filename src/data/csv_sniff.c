@@ -58,7 +58,7 @@ static const char *count_blank_fields(const char *p, const char *end, int64_t *f
 {
     double value;
     *fields = *numbers = 0;
-    while (p < end && *p != '\n' && *p != '\r') {
+    while (p < end && *p != '\n') {
         const char *begin = p;
         if (*p == '"') { /* up to the quote that closes it; the reader tells what is wrong with it */
             const char *quote = memchr(p + 1, '"', (size_t)(end - p - 1));
@@ -71,7 +71,7 @@ static const char *count_blank_fields(const char *p, const char *end, int64_t *f
             *fields += 1;
             *numbers += lki_csv_number(begin, (size_t)(p - begin), &value);
         }
-        p += p < end && (*p == ' ' || *p == '\t');
+        p += p < end && *p != '\n';
     }
     return p;
 }

@@ -46,6 +46,8 @@ static const sniff_case cases[] = {
     {"a   b  c\n1 2\t3\n   \n\n  4 5   6", 2, 3, "a+b+c", "rrr", {0}},
     {"mpg  name\n18 \"buick  \"\"sky\"\" lark\"\n15  \"amc\"\n", 2, 2, "mpg+name", "rt", {.delimiter = ' '}},
     {"n who\n1 \"a  b\"\n2 \"c d\"\n", 2, 2, "n+who", "rt", {0}},
+    {"a b\r\n1 2 \r\n3\t4", 2, 2, "a+b", "rr", {0}},
+    {"a 1\r2\n", 1, 1, "x1", "t", {.header = -1}},
     {"to be or\nnot to be\n", 1, 1, "to be or", "t", {0}},
     {"1  2\t 3\n4 5\t6\n", 2, 3, "x1+x2+x3", "rrr", {0}},
     {"a b\tc\n1 2\tx\n", 1, 2, "a b+c", "tt", {0}},
