@@ -10,6 +10,7 @@
 #include <likely/grad.h>
 #include <likely/model.h>
 #include <likely/registry.h>
+#include <likely/score.h>
 #include <likely/select.h>
 #include <likely/table.h>
 #include <likely/uncertainty.h>
