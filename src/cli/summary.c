@@ -139,6 +139,19 @@ static void add_bandwidth(cli_grid *grid, const json_t *info)
     }
 }
 
+/* The column whose classes a model tells from the features, and the classes. */
+static void add_label(cli_grid *grid, const json_t *label)
+{
+    const json_t *levels = json_object_get(label, "levels");
+    char text[200] = "";
+    size_t used = 0, n = json_array_size(levels), k = 0;
+    for (; k < n && used < 100; k++) {
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.60s", k == 0 ? "" : ", ", json_string_value(json_array_get(levels, k)));
+    }
+    cli_grid_add(grid, "tells");
+    cli_grid_add(grid, "%s, %zu classes: %s%s", text_of(label, "name"), n, text, k < n ? ", ..." : "");
+}
+
 /* The scalars, in one grid of label and value. */
 static void print_scalars(FILE *out, const json_t *info)
 {
@@ -155,6 +168,10 @@ static void print_scalars(FILE *out, const json_t *info)
     } else {
         cli_grid_add(grid, "%s", method == NULL ? "?" : method);
     }
+    const bool told = json_is_object(json_object_get(info, "label")) && !json_is_array(json_object_get(info, "classes"));
+    if (told) {
+        add_label(grid, json_object_get(info, "label"));
+    }
     print_columns(grid, info);
     add_transform(grid, info);
     double n = number_of(info, "n"), log_likelihood = number_of(info, "log_likelihood");
@@ -166,10 +183,11 @@ static void print_scalars(FILE *out, const json_t *info)
     line(grid, "icl", number_of(info, "icl"), "");
     line(grid, "aic", number_of(info, "aic"), "");
     add_bandwidth(grid, info);
+    line(grid, "temperature", number_of(info, "temperature"), "");
     const json_t *heldout = json_object_get(info, "held_out");
     if (json_is_object(heldout)) {
         line(grid, "held-out rows", number_of(heldout, "rows"), "");
-        line(grid, "held-out log density", number_of(heldout, "mean_log_density"), " nats a row");
+        line(grid, told ? "held-out log probability" : "held-out log density", number_of(heldout, "mean_log_density"), " nats a row");
         line(grid, "  standard error", number_of(heldout, "standard_error"), "");
         add_quality(grid, "held-out accuracy", json_object_get(heldout, "classes"));
     }

@@ -60,9 +60,10 @@ static void print_table(FILE *out, const lk_model *model, const lk_evaluation *e
     if (e->complete < e->rows) {
         fprintf(out, "  complete              %s; coverage and PIT are theirs\n", cli_count(e->complete, a, sizeof a));
     }
-    fprintf(out, "mean log density        %s nats a row", cli_number(e->mean_log_density, a, sizeof a));
+    const bool dense = (lk_model_operations(model) & LK_OPERATION_LOG_DENSITY) != 0;
+    fprintf(out, "mean log %s    %s nats a row", dense ? "density    " : "probability", cli_number(e->mean_log_density, a, sizeof a));
     fprintf(out, ", standard error %s\n", cli_number(e->standard_error, b, sizeof b));
-    if (d > 1 && !(e->complete < e->rows)) {
+    if (d > 1 && dense && lk_model_target(model) < 0 && !(e->complete < e->rows)) {
         fprintf(out, "                        %s nats a dimension\n",
                 cli_number(e->mean_log_density / (double)d, a, sizeof a));
     }
@@ -152,7 +153,8 @@ const cli_verb cli_verb_evaluate = {
                    "the complete rows alone.\n\n"
                    "A model with classes is also asked for the classes of the rows, where DATA have its label: accuracy, log loss (mean "
                    "of -log p(class given row), a probability below 1e-300 counting as that) and Brier score (mean of half the squared "
-                   "distance of the probabilities from 0 and 1, from 0 to 1). Rows without a label do not enter these.",
+                   "distance of the probabilities from 0 and 1, from 0 to 1). Rows without a label do not enter these. A model that tells the "
+                   "class alone, such as a net, has no density of the rows: the mean is then that of log p(class given row).",
     .operands_min = 2,
     .operands_max = 2,
     .groups = CLI_OUTPUT | CLI_JSON | CLI_READING | CLI_WEIGHT,

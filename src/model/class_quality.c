@@ -3,13 +3,14 @@
 
 #include "data/json_text.h"
 #include "data/number.h"
+#include "model/pooled.h"
 #include "model/survey.h"
 
 #include <math.h>
 #include <string.h>
 
 /* Partial sums; the first row whose label is unknown, from 1, and its label. */
-enum { ROWS, RIGHT, LOSS, BRIER, UNKNOWN_ROW, UNKNOWN_VALUE, SUMS };
+enum { RIGHT, BRIER, LOSS, UNKNOWN_ROW = LOSS + LKI_POOLED, UNKNOWN_VALUE, SUMS };
 
 typedef struct worker {
     lki_block block;
@@ -35,9 +36,8 @@ static void rate_row(const rating *r, const double *p, int64_t class, double w, 
         best = p[k] > p[best] ? k : best; /* ties go to the lower number, as in answers */
         squares += miss * miss;
     }
-    sums[ROWS] += w;
+    lki_pooled_merge(sums + LOSS, (const double[]){w, -log(fmax(p[class], LKI_LEAST_PROBABILITY)), 0.0});
     sums[RIGHT] += best == class ? w : 0.0;
-    sums[LOSS] -= w * log(fmax(p[class], LKI_LEAST_PROBABILITY));
     sums[BRIER] += 0.5 * w * squares;
 }
 
@@ -74,9 +74,9 @@ static lk_status rate_block(lk_context *ctx, void *state, int thread, int64_t in
 static void rate_combine(void *state, double *left, const double *right)
 {
     (void)state;
-    for (int i = 0; i < UNKNOWN_ROW; i++) {
-        left[i] += right[i];
-    }
+    left[RIGHT] += right[RIGHT];
+    left[BRIER] += right[BRIER];
+    lki_pooled_merge(left + LOSS, right + LOSS);
     if (left[UNKNOWN_ROW] == 0.0) {
         memcpy(left + UNKNOWN_ROW, right + UNKNOWN_ROW, 2 * sizeof *left);
     }
@@ -110,11 +110,11 @@ lk_status lki_class_quality_of(lk_context *ctx, const lk_model *model, const lki
         status = unknown_fail(ctx, &r, sums);
         goto done;
     }
-    *out = (lki_class_quality){.rows = sums[ROWS]};
+    *out = (lki_class_quality){.rows = sums[LOSS + LKI_POOLED_WEIGHT], .standard_error = lki_pooled_error(sums + LOSS)};
     if (out->rows > 0.0) {
-        out->accuracy = sums[RIGHT] / sums[ROWS];
-        out->log_loss = fmax(sums[LOSS] / sums[ROWS], 0.0);
-        out->brier = sums[BRIER] / sums[ROWS];
+        out->accuracy = sums[RIGHT] / out->rows;
+        out->log_loss = fmax(sums[LOSS + LKI_POOLED_MEAN], 0.0);
+        out->brier = sums[BRIER] / out->rows;
     }
 done:
     for (int i = 0; r.workers != NULL && i < threads; i++) {
@@ -131,6 +131,7 @@ void lki_class_quality_merge(lki_class_quality *into, const lki_class_quality *o
 {
     double rows = into->rows + other->rows, share = rows > 0.0 ? other->rows / rows : 0.0;
     into->rows = rows;
+    into->standard_error = (double)NAN;
     into->accuracy += share * (other->accuracy - into->accuracy);
     into->log_loss += share * (other->log_loss - into->log_loss);
     into->brier += share * (other->brier - into->brier);

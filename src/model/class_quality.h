@@ -11,6 +11,7 @@ typedef struct lki_class_quality {
     double rows;     /* sum of weights of the labelled rows */
     double accuracy; /* share of them whose most probable class is theirs */
     double log_loss; /* mean of - log p(class | row), nats */
+    double standard_error; /* of it; NaN for fewer than 2 rows, and after a merge */
     double brier;    /* mean of sum_c (p(c | row) - [c is the class])^2 / 2, within [0, 1] */
 } lki_class_quality;
 

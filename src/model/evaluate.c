@@ -461,8 +461,20 @@ static lk_status evaluate_classes(lk_context *ctx, const lk_model *model, const 
         out->accuracy = quality.accuracy;
         out->log_loss = quality.log_loss;
         out->brier = quality.brier;
+        out->standard_error = quality.standard_error;
     }
     return status;
+}
+
+/* A discriminative model has no density of the rows: what it gives is the mean log p(class | features) of those with a label. */
+static lk_status evaluate_told(lk_context *ctx, const lk_evaluation *classes, lk_evaluation *out)
+{
+    if (!(classes->labelled > 0.0)) {
+        return lki_fail(ctx, LK_ERROR_DATA, "this model tells the class of a row: there is nothing to evaluate without labelled rows");
+    }
+    *out = (lk_evaluation){.size = out->size, .coverage_50 = (double)NAN, .coverage_90 = (double)NAN, .rows = classes->labelled,
+                           .mean_log_density = -classes->log_loss, .standard_error = classes->standard_error, .complete = classes->labelled};
+    return LK_OK;
 }
 
 lk_status lk_model_evaluate(lk_context *ctx, const lk_model *model, const lk_table *table, const char *weight, lk_evaluation *out)
@@ -487,7 +499,11 @@ lk_status lk_model_evaluate(lk_context *ctx, const lk_model *model, const lk_tab
     if (model->classes != NULL) {
         LKI_GOTO(status, done, evaluate_classes(ctx, model, &dataset, &classes));
     }
-    LKI_GOTO(status, done, evaluate(ctx, &e, out));
+    if (model->classes != NULL && !lki_model_by_class(model)) {
+        LKI_GOTO(status, done, evaluate_told(ctx, &classes, out));
+    } else {
+        LKI_GOTO(status, done, evaluate(ctx, &e, out));
+    }
     out->labelled = classes.labelled;
     out->accuracy = classes.accuracy;
     out->log_loss = classes.log_loss;

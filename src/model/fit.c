@@ -198,6 +198,13 @@ static lk_status fit_classes(lk_context *ctx, const fitting *f, const lki_datase
     return LK_OK;
 }
 
+/* The columns that a discriminative fit sees: the features, then the label. f->features has room for it. */
+static void add_label(const fitting *f, lki_dataset *data)
+{
+    f->features[f->d] = f->label;
+    data->d = f->d + 1;
+}
+
 /* Fits the method to the rows of `mask` into a model that has its names and nothing else. */
 static lk_status fit_rows(lk_context *ctx, const fitting *f, lki_mask mask, lk_model *model)
 {
@@ -206,7 +213,7 @@ static lk_status fit_rows(lk_context *ctx, const fitting *f, lki_mask mask, lk_m
     double log_jacobian = 0.0;
     model->seed = f->options.seed;
     LKI_TRY(transform_of(ctx, f, &raw, &model->transform));
-    if (f->label >= 0) {
+    if (f->label >= 0 && f->method->discriminative == NULL) {
         return fit_classes(ctx, f, &raw, model);
     }
     if (model->transform != NULL) {
@@ -214,9 +221,13 @@ static lk_status fit_rows(lk_context *ctx, const fitting *f, lki_mask mask, lk_m
     }
     data = raw;
     data.transform = model->transform;
+    if (f->label >= 0) {
+        LKI_TRY(keep_label(ctx, f, model));
+        add_label(f, &data);
+    }
     lki_fit_task task = {.data = &data, .names = f->names, .values = f->values, .seed = (uint64_t)f->options.seed,
                          .start = f->options.start != NULL ? f->options.start->state : NULL, .log_jacobian = log_jacobian,
-                         .partition = f->partition + 1};
+                         .partition = f->partition + 1, .labels = f->label >= 0 ? &f->labels : NULL};
     lk_status status = f->method->fit(ctx, &task, &model->state, &report);
     if (status != LK_OK) {
         json_decref(report.extra);
@@ -225,6 +236,20 @@ static lk_status fit_rows(lk_context *ctx, const fitting *f, lki_mask mask, lk_m
     model->report = report;
     model->report.log_likelihood += log_jacobian;
     return LK_OK;
+}
+
+/* What held-out rows tell of a model: their mean log density, or of a discriminative one their mean log p(class | features). */
+static lk_status hold(lk_context *ctx, const fitting *f, const lk_model *model, const lki_dataset *data, lki_row_mean *out,
+                      lki_class_quality *quality)
+{
+    if (f->label >= 0 && lki_model_origin(model, LK_OPERATION_RESPONSIBILITIES) != LKI_ORIGIN_NONE) {
+        LKI_TRY(lki_class_quality_of(ctx, model, data, &f->labels, quality));
+    }
+    if (f->label >= 0 && f->method->discriminative != NULL) {
+        *out = (lki_row_mean){.rows = quality->rows, .mean_log_density = -quality->log_loss, .standard_error = quality->standard_error};
+        return LK_OK;
+    }
+    return lki_row_mean_of(ctx, model, data, out);
 }
 
 /* Fits to the rows that `training` takes and gives the mean log density of those that `held` takes. */
@@ -236,14 +261,11 @@ static lk_status fit_and_hold(lk_context *ctx, const fitting *f, lki_mask traini
     lki_dataset data = dataset_of(f, held);
     LKI_GOTO(status, done, lki_model_new(ctx, f->method, f->d, f->names, &part));
     LKI_GOTO(status, done, fit_rows(ctx, f, training, part));
-    LKI_GOTO(status, done, lki_row_mean_of(ctx, part, &data, out));
+    LKI_GOTO(status, done, hold(ctx, f, part, &data, out, quality));
     if (!(out->rows > 0.0)) {
         status = lki_fail(ctx, LK_ERROR_DATA, "no row is held out of %lld: take a larger share or fewer folds",
                           (long long)data.rows);
         goto done;
-    }
-    if (f->label >= 0 && lki_model_origin(part, LK_OPERATION_RESPONSIBILITIES) != LKI_ORIGIN_NONE) {
-        LKI_GOTO(status, done, lki_class_quality_of(ctx, part, &data, &f->labels, quality));
     }
     *trusted = lk_model_trusted(part) != 0;
 done:
@@ -387,6 +409,10 @@ static lk_status find_labels(lk_context *ctx, fitting *f)
         return LK_OK;
     }
     LKI_TRY(lki_labels_find(ctx, f->table, f->label, f->weight, &f->labels));
+    if (f->method->discriminative != NULL && f->options.priors != NULL) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s tells the class from the features and has no priors to be given",
+                        f->method->public.name);
+    }
     return lki_classes_check_priors(ctx, f->options.priors, &f->labels);
 }
 
@@ -408,7 +434,7 @@ static lk_status report_classes(lk_context *ctx, const fitting *f, lki_mask trai
         return LK_OK;
     }
     LKI_TRY(lki_class_quality_of(ctx, model, &data, &f->labels, &quality));
-    model->report.extra = json_object();
+    model->report.extra = model->report.extra != NULL ? model->report.extra : json_object();
     return model->report.extra != NULL ? lki_json_set(ctx, model->report.extra, "training", lki_class_quality_json(&quality))
                                        : lki_json_memory(ctx);
 }
@@ -417,19 +443,28 @@ static lk_status report_classes(lk_context *ctx, const fitting *f, lki_mask trai
 static lk_status take_target(lk_context *ctx, fitting *f)
 {
     const char *name = f->options.target, *method = f->method->public.name;
-    const bool wanted = strstr(f->method->public.roles, "target") != NULL;
+    const bool labelled = f->method->discriminative != NULL && f->label >= 0;
+    const bool wanted = strstr(f->method->public.roles, "target") != NULL && !labelled;
     int64_t column = -1, at = 0;
+    if (labelled && name != NULL) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s predicts one thing: the target %s, or the class in %s; give one of them", method,
+                        name, lk_table_name(f->table, f->label));
+    }
     if (wanted != (name != NULL)) {
-        return wanted ? lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s predicts one feature from the others: give its name as target", method)
+        return wanted ? lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s predicts one feature from the others: give its name as target%s", method,
+                                 f->method->discriminative != NULL ? ", or as label where it is a class" : "")
                       : lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s takes %s and no target, which is %s", method,
                                  f->method->public.roles, name);
     }
-    if (!wanted) {
+    if (!wanted && !labelled) {
         return LK_OK;
     }
     if (f->options.transform != NULL && f->options.transform[0] != '\0') {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s standardizes by itself and takes no transform, which is %s", method,
                         f->options.transform);
+    }
+    if (labelled) {
+        return LK_OK;
     }
     if (f->label >= 0) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s takes %s and no label, which is %s", method, f->method->public.roles,
@@ -440,6 +475,10 @@ static lk_status take_target(lk_context *ctx, fitting *f)
         at++;
     }
     const lk_type type = lk_table_type(f->table, column);
+    if (f->method->discriminative != NULL && type == LK_TYPE_CATEGORY && column != f->weight && column != f->partition) {
+        f->label = column; /* a category is told as a class */
+        return LK_OK;
+    }
     const bool elsewhere = column == f->weight || column == f->partition || f->options.roles == NULL || f->options.roles->features == NULL;
     if (at == f->d && ((type != LK_TYPE_REAL && type != LK_TYPE_INTEGER) || elsewhere)) {
         return lki_fail(ctx, LK_ERROR_DATA, "column %s cannot be the target: it is not numeric, or plays another part",

@@ -118,7 +118,7 @@ static lk_status info_classes(lk_context *ctx, const lk_model *model, json_t *in
 {
     json_t *array = json_array();
     lk_status status = lki_json_set(ctx, info, "classes", array); /* info owns it now */
-    for (int64_t k = 0; model->classes != NULL && k < lk_table_levels(model->classes, 0) && status == LK_OK; k++) {
+    for (int64_t k = 0; k < lk_table_levels(model->classes, 0) && status == LK_OK; k++) {
         json_t *object = json_object();
         status = lki_json_append(ctx, array, object);
         status = status == LK_OK ? info_class(ctx, model, k, object) : status;
@@ -139,7 +139,7 @@ static lk_status info_fill(lk_context *ctx, const lk_model *model, json_t *info)
     }
     LKI_TRY(info_columns(ctx, model, info));
     LKI_TRY(info_copy(ctx, info, "label", model->label));
-    if (model->classes != NULL) {
+    if (lki_model_by_class(model)) {
         LKI_TRY(info_classes(ctx, model, info));
     }
     LKI_TRY(info_transform(ctx, model, info));

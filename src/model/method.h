@@ -46,6 +46,8 @@ typedef struct lki_conditional_operations {
                       const int64_t *numbers, int64_t count, double *draws);
     void (*free)(const lki_memory *memory, void *conditional);
     bool sds_by_row;
+    /* Whether the terms are laws of counts: negative binomial ones of these means and sds, Poisson ones where sd^2 = mean. NULL = no. */
+    bool (*counts)(const void *state);
 } lki_conditional_operations;
 
 /* One of the numbers that a model is described by, such as entry (row, column) of the covariance of a group. */
@@ -151,12 +153,16 @@ typedef struct lki_fit_task {
     lki_refit refit;            /* methods without a shape or a warm start need not look at it */
     int64_t partition;          /* 1 + column of the table with the groups to begin from, 0 = none; for roles with "partition" */
     uint64_t seed;
+    const struct lki_labels *labels; /* for a discriminative fit: the last column of `data` has the label, `names` lacks it; else NULL */
     double log_jacobian;        /* sum_i w_i log |dz_i/dx_i| of the transform: add it to log-likelihoods that `extra` shows */
 } lki_fit_task;
 
 typedef struct lki_method {
     lk_method public;
     const lki_operations *operations;
+    /* What a state is asked with that was fitted to a label: p(class | features) as responsibilities. NULL: a label gives each class a
+     * state of its own (classes.h). */
+    const lki_operations *discriminative;
     int gaps; /* 1 = a fit takes missing values (NaN) as such; 0 = they are refused before */
     lk_status (*fit)(lk_context *ctx, const lki_fit_task *task, void **state, lki_report *report);
     /* From user JSON (lk_model_build); *d and *names (array of owned texts by ctx allocator, or NULL = x1..xd) are outputs. */

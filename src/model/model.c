@@ -115,7 +115,7 @@ lk_status lki_model_take_classes(lk_context *ctx, lk_model *model)
             status = lki_fail(ctx, LK_ERROR_FORMAT, "the class \"%.100s\" stands twice", level);
         }
     }
-    model->operations = lki_classes_operations(model->method);
+    model->operations = model->method->discriminative != NULL ? *model->method->discriminative : lki_classes_operations(model->method);
     return status;
 }
 
@@ -153,7 +153,7 @@ int64_t lk_model_noise_group(const lk_model *model)
 
 int64_t lk_model_target(const lk_model *model)
 {
-    return strstr(model->method->public.roles, "target") != NULL ? model->d - 1 : -1;
+    return model->classes == NULL && strstr(model->method->public.roles, "target") != NULL ? model->d - 1 : -1;
 }
 
 const char *lk_model_feature(const lk_model *model, int64_t feature)
@@ -527,8 +527,9 @@ static lk_status sample_check(lk_context *ctx, int64_t seed, int64_t first_row, 
 lk_status lk_model_sample_classes(lk_context *ctx, const lk_model *model, int64_t seed, int64_t first_row, int64_t rows, int64_t *out)
 {
     lki_begin(ctx);
-    if (model->classes == NULL) {
-        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "this %s model has no classes: it was fitted without a label", model->method->public.name);
+    if (!lki_model_by_class(model)) {
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, model->classes == NULL ? "this %s model has no classes: it was fitted without a label"
+                        : "this %s model tells the class of a row and draws none", model->method->public.name);
     }
     LKI_TRY(sample_check(ctx, seed, first_row, rows));
     return lki_classes_drawn(ctx, model->state, (uint64_t)seed, first_row, rows, out);

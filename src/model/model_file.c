@@ -107,7 +107,7 @@ static lk_status put_parts(lk_context *ctx, json_t *metadata, const lk_model *mo
     char *transform = NULL;
     lk_status status = LK_OK;
     LKI_GOTO(status, done, lki_json_set(ctx, metadata, "format", json_string("likely")));
-    LKI_GOTO(status, done, lki_json_set(ctx, metadata, "format_version", json_string(model->classes != NULL ? "2" : "1")));
+    LKI_GOTO(status, done, lki_json_set(ctx, metadata, "format_version", json_string(lki_model_by_class(model) ? "2" : "1")));
     LKI_GOTO(status, done, lki_json_set(ctx, metadata, "library", json_string(LK_VERSION)));
     LKI_GOTO(status, done, lki_json_set(ctx, metadata, "method", json_string(model->method->public.name)));
     LKI_GOTO(status, done, lki_values_json(ctx, model->values, &parameters));
@@ -116,7 +116,7 @@ static lk_status put_parts(lk_context *ctx, json_t *metadata, const lk_model *mo
     LKI_GOTO(status, done, put_report(ctx, metadata, &model->report));
     LKI_GOTO(status, done, put_json(ctx, metadata, "extra", model->report.extra));
     LKI_GOTO(status, done, put_json(ctx, metadata, "label", model->label));
-    if (model->classes != NULL) {
+    if (lki_model_by_class(model)) {
         LKI_GOTO(status, done, put_classes(ctx, metadata, model));
     }
     LKI_GOTO(status, done, put_json(ctx, metadata, "held_out", model->held_out));
@@ -151,7 +151,7 @@ lk_status lk_model_save(lk_context *ctx, const lk_model *model, const char *path
     lk_status status = metadata != NULL ? LK_OK : lki_json_memory(ctx);
     LKI_GOTO(status, done, status);
     LKI_GOTO(status, done, put_parts(ctx, metadata, model));
-    if (model->classes != NULL) {
+    if (lki_model_by_class(model)) {
         LKI_GOTO(status, done, lki_classes_save(ctx, model->state, &tensors, &count));
     } else {
         LKI_GOTO(status, done, model->operations.save(ctx, model->state, own, &count));
@@ -437,13 +437,19 @@ static lk_status get_state(lk_context *ctx, const loading *l, const lki_safetens
     json_t *reports = NULL;
     lki_classes *classes = NULL;
     LKI_TRY(get_json(ctx, l, "classes", &reports));
-    if (reports == NULL) {
-        return in_file(ctx, l->name, "tensors",
-                       model->operations.load(ctx, model->values, model->d, file->tensors, file->count, &model->state));
-    }
     size_t count = json_array_size(json_object_get(model->label, "levels"));
     lk_status status = LK_OK;
-    if (model->label == NULL || json_array_size(reports) != count) {
+    if (reports == NULL && model->label != NULL && model->method->discriminative != NULL) {
+        LKI_TRY(in_file(ctx, l->name, "__metadata__ label", lki_model_take_classes(ctx, model)));
+    }
+    if (reports == NULL) {
+        LKI_TRY(in_file(ctx, l->name, "tensors",
+                        model->operations.load(ctx, model->values, model->d, file->tensors, file->count, &model->state)));
+        return model->classes == NULL || lk_model_groups(model) == (int64_t)count
+                   ? LK_OK
+                   : wrong(ctx, l, "label", "of as many levels as the tensors have classes");
+    }
+    if (model->label == NULL || model->method->discriminative != NULL || json_array_size(reports) != count) {
         status = wrong(ctx, l, "classes", "an array with a report for each level of the label");
         goto done;
     }

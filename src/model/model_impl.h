@@ -10,7 +10,7 @@
 struct lk_model {
     lki_memory memory;
     const lki_method *method;
-    lki_operations operations; /* what the state is asked with: the method's own, or those over its classes (classes.h) */
+    lki_operations operations; /* what the state is asked with: the method's own, or those with classes */
     lki_values *values;
     int64_t d;
     char **names;             /* d */
@@ -25,6 +25,12 @@ struct lk_model {
     void *state;              /* the family's */
 };
 
+/* Whether the state is an lki_classes. */
+static inline bool lki_model_by_class(const lk_model *model)
+{
+    return model->classes != NULL && model->method->discriminative == NULL;
+}
+
 /* Every report starts as this: nothing known. */
 lki_report lki_report_unknown(void);
 
@@ -35,7 +41,8 @@ lk_status lki_model_new(lk_context *ctx, const lki_method *method, int64_t d, co
 lk_status lki_model_shadow(lk_context *ctx, const lk_model *model, int64_t d, lk_model **out) LK_NODISCARD;
 /* Adds a remark to the model, and says it by the message callback. */
 lk_status lki_model_remark(lk_context *ctx, lk_model *model, const char *text) LK_NODISCARD;
-/* Makes a model that has no state yet one with the classes of its label: its state is to be an lki_classes. */
+/* Makes a model that has no state yet one with the classes of its label: its state is to be an lki_classes, or the discriminative
+ * method's own. */
 lk_status lki_model_take_classes(lk_context *ctx, lk_model *model) LK_NODISCARD;
 /* The method of that name (NULL = the first); LK_ERROR_ARGUMENT naming those there are. */
 lk_status lki_method_get(lk_context *ctx, const char *name, const lki_method **out) LK_NODISCARD;

@@ -2,6 +2,7 @@
  * patterns of missing values. */
 #include "core/reduce.h"
 #include "math/blas.h"
+#include "math/count_law.h"
 #include "math/special.h"
 #include "model/model_impl.h"
 #include "model/patterns.h"
@@ -40,7 +41,7 @@ typedef struct filling {
     int64_t rows, terms, uniform, wanted_most;
     const int64_t *targets; /* NULL = whatever is missing */
     int64_t target_count;
-    bool sds_by_row;
+    bool sds_by_row, counts;
     const unsigned char *hidden;
     const double *levels;
     int64_t level_count;
@@ -125,6 +126,7 @@ typedef struct law {
     const double *weights, *means, *sds; /* of the terms, at these strides */
     int64_t terms, stride;
     int64_t normal; /* terms from this one on are uniform */
+    bool counts;    /* all terms are laws of counts */
 } law;
 
 /* A uniform term's ends. */
@@ -182,10 +184,38 @@ static double law_excess(const law *l, double z, double level, double *density)
     return level <= 0.5 ? share - level : (1.0 - level) - share;
 }
 
+/* The least count whose distribution function reaches the level: between the least and the greatest of the terms' own. */
+static double count_quantile(const law *l, double level)
+{
+    double low = (double)INFINITY, high = 0.0;
+    for (int64_t k = 0; k < l->terms; k++) {
+        if (isnan(l->means[k * l->stride])) {
+            return (double)NAN;
+        }
+        double q = lki_count_quantile(level, l->means[k * l->stride], l->sds[k * l->stride]);
+        low = fmin(low, q);
+        high = fmax(high, q);
+    }
+    for (low -= 1.0; high - low > 1.0;) {
+        double middle = floor(low + 0.5 * (high - low)), share = 0.0;
+        if (middle <= low || middle >= high) {
+            break; /* beyond 2^53 whole numbers are further apart than 1 */
+        }
+        for (int64_t k = 0; k < l->terms; k++) {
+            share += l->weights[k] * lki_count_cdf(middle, l->means[k * l->stride], l->sds[k * l->stride]);
+        }
+        *(share < level ? &low : &high) = middle;
+    }
+    return high;
+}
+
 /* The quantile of the mixture lies between the least and the greatest of its terms' quantiles; Newton's steps, halving where one leaves
  * the bracket or shrinks it too little. */
 static double law_quantile(const law *l, double level)
 {
+    if (l->counts) {
+        return count_quantile(l, level);
+    }
     double q = lki_normal_quantile(level), low = (double)INFINITY, high = -(double)INFINITY, density;
     for (int64_t k = 0; k < l->terms; k++) {
         double z = l->means[k * l->stride] + l->sds[k * l->stride] * (k < l->normal ? q : sqrt(12.0) * (level - 0.5));
@@ -275,7 +305,7 @@ static lk_status answer_moments(lk_context *ctx, const filling *f, const ready *
     for (int64_t i = 0; i < rows; i++) {
         for (int64_t t = 0; t < count; t++) {
             const double *sds = w->sds + (f->sds_by_row ? i * f->terms * count : 0) + t;
-            law l = {w->weights + i * f->terms, w->means + i * f->terms * count + t, sds, f->terms, count, f->terms - f->uniform};
+            law l = {w->weights + i * f->terms, w->means + i * f->terms * count + t, sds, f->terms, count, f->terms - f->uniform, f->counts};
             if (f->targets != NULL) {
                 write_prediction(f, r, w, &l, w->row[i], t);
             } else {
@@ -379,6 +409,7 @@ static lk_status fill(lk_context *ctx, filling *f)
     LKI_TRY(lki_model_supports(ctx, f->model, LK_OPERATION_CONDITION));
     f->terms = f->model->operations.conditional->terms(f->model->state);
     f->sds_by_row = f->model->operations.conditional->sds_by_row;
+    f->counts = f->model->operations.conditional->counts != NULL && f->model->operations.conditional->counts(f->model->state);
     if (f->model->operations.conditional->uniform != NULL) {
         f->uniform = f->model->operations.conditional->uniform(f->model->state);
     }

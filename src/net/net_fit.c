@@ -5,6 +5,8 @@
 #include "core/philox.h"
 #include "core/reduce.h"
 #include "data/json_text.h"
+#include "data/labels.h"
+#include "data/number.h"
 #include <likely/grad.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +15,10 @@
 /* Steps between two looks at the validation rows. */
 enum { LOOK = 100 };
 
-/* The rows that take part, standardized: inputs and target side by side. */
+/* A float holds every whole number up to this one. */
+#define COUNT_MOST 16777216.0
+
+/* The rows that take part, standardized: inputs and target (a class by its number) side by side. */
 typedef struct rows {
     int64_t n, columns;
     double *values;  /* n x columns */
@@ -21,6 +26,7 @@ typedef struct rows {
     int64_t *train, *held;
     int64_t train_count, held_count;
     double total; /* sum of the weights as they were given */
+    double target_mean; /* of counts */
 } rows;
 
 typedef struct training {
@@ -44,8 +50,25 @@ typedef struct training {
 
 /* ---- rows ---- */
 
-static lk_status read_rows(lk_context *ctx, const lki_dataset *data, const char *const *names, rows *r)
+/* The target as the net takes it: the number of a class, a checked count, or as it is. */
+static lk_status read_target(lk_context *ctx, const training *t, int64_t row, double *y)
 {
+    const lki_fit_task *task = t->task;
+    const lki_net_law law = t->net->shape.law;
+    if (law == LKI_NET_CLASSES) {
+        *y = (double)lki_labels_class(task->labels, *y);
+    } else if (law != LKI_NET_NORMAL && !(*y >= 0.0 && *y == floor(*y) && *y <= COUNT_MOST)) {
+        char number[LKI_NUMBER_BYTES];
+        lki_format_double(*y, number);
+        return lki_fail(ctx, LK_ERROR_DATA, "row %lld, column %s: %s is no count: a law of counts wants whole numbers from 0 to %.0f", (long long)row + 1,
+                        task->names[task->data->d - 1], number, COUNT_MOST);
+    }
+    return LK_OK;
+}
+
+static lk_status read_rows(lk_context *ctx, const training *t, rows *r)
+{
+    const lki_dataset *data = t->task->data;
     lki_block block = {0};
     lk_status status = LK_OK;
     r->columns = data->d;
@@ -57,15 +80,16 @@ static lk_status read_rows(lk_context *ctx, const lki_dataset *data, const char 
         for (int64_t i = 0; i < block.rows; i++) {
             double w = block.w != NULL ? block.w[i] : 1.0;
             if (w > 0.0) {
-                memcpy(r->values + r->n * r->columns, block.x + i * r->columns, (size_t)r->columns * sizeof(double));
+                double *v = r->values + r->n * r->columns;
+                memcpy(v, block.x + i * r->columns, (size_t)r->columns * sizeof(double));
+                LKI_GOTO(status, done, read_target(ctx, t, block.first_row + i, &v[r->columns - 1]));
                 r->weights[r->n++] = w;
                 r->total += w;
             }
         }
     }
     if (r->n < 10) {
-        status = lki_fail(ctx, LK_ERROR_DATA, "there are %lld rows to learn %s from; a net needs at least 10", (long long)r->n,
-                          names[data->d - 1]);
+        status = lki_fail(ctx, LK_ERROR_DATA, "there are %lld rows to learn from; a net needs at least 10", (long long)r->n);
     }
 done:
     lki_block_free(ctx, &block);
@@ -89,30 +113,34 @@ static lk_status split_rows(lk_context *ctx, const lki_fit_task *task, double sh
     return LK_OK;
 }
 
-/* Weighted mean and standard deviation of each column over the training rows; a constant column keeps its unit. */
+/* Weighted mean and standard deviation of each column over the training rows; a constant column keeps its unit, as do counts and classes. */
 static void standardize(rows *r, lki_net *net)
 {
     double total = 0.0;
     for (int64_t i = 0; i < r->train_count; i++) {
         total += r->weights[r->train[i]];
     }
+    for (int64_t i = 0; i < r->n; i++) {
+        r->weights[i] *= (double)r->train_count / total;
+    }
     for (int64_t j = 0; j < r->columns; j++) {
         double mean = 0.0, variance = 0.0;
         for (int64_t i = 0; i < r->train_count; i++) {
-            mean += r->weights[r->train[i]] / total * r->values[r->train[i] * r->columns + j];
+            mean += r->weights[r->train[i]] / (double)r->train_count * r->values[r->train[i] * r->columns + j];
         }
         for (int64_t i = 0; i < r->train_count; i++) {
             double v = r->values[r->train[i] * r->columns + j] - mean;
-            variance += r->weights[r->train[i]] / total * v * v;
+            variance += r->weights[r->train[i]] / (double)r->train_count * v * v;
+        }
+        if (j == net->shape.inputs && net->shape.law != LKI_NET_NORMAL) {
+            r->target_mean = mean;
+            continue;
         }
         net->shift[j] = mean;
         net->scale[j] = sqrt(variance) > 1e-12 * fabs(mean) ? sqrt(variance) : 1.0;
         for (int64_t i = 0; i < r->n; i++) {
             r->values[i * r->columns + j] = (r->values[i * r->columns + j] - net->shift[j]) / net->scale[j];
         }
-    }
-    for (int64_t i = 0; i < r->n; i++) {
-        r->weights[i] *= (double)r->train_count / total;
     }
 }
 
@@ -136,7 +164,58 @@ static lk_node activate(lk_graph *g, lki_activation f, lk_node x)
     return f == LKI_NET_IDENTITY ? x : lk_graph_unary(g, functions[f], x);
 }
 
-/* The mean over the batch of w (z^2 / 2 + log sd), z = (y - mean) / sd: minus the log-likelihood but for a constant. */
+static lk_node add(lk_graph *g, lk_node a, lk_node b)
+{
+    return lk_graph_binary(g, LK_ADD, a, b);
+}
+
+static lk_node subtract(lk_graph *g, lk_node a, lk_node b)
+{
+    return lk_graph_binary(g, LK_SUBTRACT, a, b);
+}
+
+static lk_node multiply(lk_graph *g, lk_node a, lk_node b)
+{
+    return lk_graph_binary(g, LK_MULTIPLY, a, b);
+}
+
+static lk_node divide(lk_graph *g, lk_node a, lk_node b)
+{
+    return lk_graph_binary(g, LK_DIVIDE, a, b);
+}
+
+/* z^2 / 2 + log sd, z = (y - mean) / sd. */
+static lk_node normal_loss(lk_graph *g, lk_node y, lk_node mean, lk_node sd)
+{
+    lk_node z = divide(g, subtract(g, y, mean), sd);
+    return add(g, lk_graph_affine(g, lk_graph_unary(g, LK_SQUARE, z), 0.5, 0), lk_graph_unary(g, LK_LOG, sd));
+}
+
+/* Stirling's series of log Gamma, behind its leading terms: 1 / (12 x) - 1 / (360 x^3). */
+static lk_node stirling(lk_graph *g, lk_node x)
+{
+    lk_node u = lk_graph_unary(g, LK_RECIPROCAL, x);
+    return multiply(g, u, lk_graph_affine(g, lk_graph_unary(g, LK_SQUARE, u), -1.0 / 360.0, 1.0 / 12.0));
+}
+
+/* Minus the log probability of a negative binomial law of mean m = exp(eta) and variance m + a m^2 (math/count_law.c), without log y!. With
+ * r = 1 / a and s = r + 8 it is written in differences that keep their digits for small a:
+ * log Gamma(r + y) - log Gamma(r) = (s - 1/2) log1p(y / s) - y + S(s + y) - S(s) + y log(s + y) - sum_{i < 8} log1p(y / (r + i)). */
+static lk_node negative_binomial_loss(lk_graph *g, lk_node y, lk_node eta, lk_node a)
+{
+    enum { SHIFT = 8 };
+    lk_node r = lk_graph_unary(g, LK_RECIPROCAL, a), m = lk_graph_unary(g, LK_EXP, eta), s = lk_graph_affine(g, r, 1, SHIFT);
+    lk_node ratio = divide(g, subtract(g, lk_graph_affine(g, y, 1, SHIFT), m), add(g, r, m));
+    lk_node sum = multiply(g, lk_graph_affine(g, s, 1, -0.5), lk_graph_unary(g, LK_LOG1P, divide(g, y, s)));
+    sum = add(g, sum, multiply(g, y, lk_graph_affine(g, add(g, lk_graph_unary(g, LK_LOG1P, ratio), eta), 1, -1)));
+    sum = add(g, sum, subtract(g, stirling(g, add(g, s, y)), stirling(g, s)));
+    for (int i = 0; i < SHIFT; i++) {
+        sum = subtract(g, sum, lk_graph_unary(g, LK_LOG1P, divide(g, y, lk_graph_affine(g, r, 1, i))));
+    }
+    return subtract(g, multiply(g, r, lk_graph_unary(g, LK_LOG1P, multiply(g, a, m))), sum);
+}
+
+/* The mean over the batch of w times minus the log-likelihood, but for what does not depend on the weights. */
 static lk_node loss_of(training *t)
 {
     lk_graph *g = t->graph;
@@ -148,24 +227,33 @@ static lk_node loss_of(training *t)
         h = s->residual && l > 0 ? lk_graph_binary(g, LK_ADD, h, next) : next;
         from = s->width;
     }
-    lk_node out = dense(t, h, from, lki_net_outputs(s));
-    lk_node mean = s->constant ? out : lk_graph_slice(g, out, 1, 0, 1, 1);
+    lk_node out = dense(t, h, from, lki_net_outputs(s)), each;
+    if (s->law == LKI_NET_CLASSES) {
+        each = subtract(g, lk_graph_log_sum_exp(g, out, 2), lk_graph_sum(g, multiply(g, out, t->y), 2));
+        return lk_graph_mean(g, multiply(g, t->w, each), -1);
+    }
+    const bool spread = lki_net_raw(s) == 2;
+    lk_node first = spread && !s->constant ? lk_graph_slice(g, out, 1, 0, 1, 1) : out;
+    if (!spread) {
+        each = subtract(g, lk_graph_unary(g, LK_EXP, first), multiply(g, t->y, first));
+        return lk_graph_mean(g, multiply(g, t->w, each), -1);
+    }
     lk_node raw = s->constant ? parameter(t, 1, 0, 1) : lk_graph_slice(g, out, 1, 1, 1, 1);
-    lk_node sd = lk_graph_affine(g, lk_graph_unary(g, LK_SOFTPLUS, raw), 1, LKI_NET_LEAST_SD);
-    lk_node z = lk_graph_binary(g, LK_DIVIDE, lk_graph_binary(g, LK_SUBTRACT, t->y, mean), sd);
-    lk_node each = lk_graph_binary(g, LK_ADD, lk_graph_affine(g, lk_graph_unary(g, LK_SQUARE, z), 0.5, 0), lk_graph_unary(g, LK_LOG, sd));
-    return lk_graph_mean(g, lk_graph_binary(g, LK_MULTIPLY, t->w, each), -1);
+    lk_node width = lk_graph_affine(g, lk_graph_unary(g, LK_SOFTPLUS, raw), 1, LKI_NET_LEAST_SPREAD);
+    each = s->law == LKI_NET_NORMAL ? normal_loss(g, t->y, first, width) : negative_binomial_loss(g, t->y, first, width);
+    return lk_graph_mean(g, multiply(g, t->w, each), -1);
 }
 
 static lk_status graph_make(training *t)
 {
     const int64_t in[2] = {t->batch, t->net->shape.inputs}, one[2] = {t->batch, 1};
+    const int64_t told[2] = {t->batch, t->net->shape.law == LKI_NET_CLASSES ? t->net->shape.classes : 1}; /* a class as 1 among zeros */
     size_t most = (size_t)(2 * t->net->shape.layers + 3);
     LKI_TRY(lki_allocate(t->ctx, most, sizeof *t->parameters, &t->parameters));
     LKI_TRY(lki_allocate(t->ctx, most, sizeof *t->gradients, &t->gradients));
     LKI_TRY(lk_graph_new(t->ctx, LK_FLOAT32, &t->graph));
     t->x = lk_graph_rows(t->graph, 2, in);
-    t->y = lk_graph_rows(t->graph, 2, one);
+    t->y = lk_graph_rows(t->graph, 2, told);
     t->w = lk_graph_rows(t->graph, 2, one);
     lk_node loss = loss_of(t);
     lk_graph_gradient(t->graph, loss, t->parameters, t->parameter_count, t->gradients);
@@ -182,25 +270,31 @@ static int64_t parameter_size(const training *t, int i)
     return axes == 2 ? shape[0] * shape[1] : shape[0];
 }
 
-/* He's start (He et al. 2015, arXiv:1502.01852) for layers, a tenth of it for the outputs, so that a net begins near the mean and the
- * spread of all rows. Biases are 0, but that of the spread, whose softplus is 1. */
+/* He's start (He et al. 2015, arXiv:1502.01852) for layers, a tenth of it for the outputs, so that a net begins near what holds for all
+ * rows: mean and spread of a normal law, the mean of counts (with spread 1), equal classes. Other biases are 0. */
 static void parameters_start(training *t)
 {
     lki_stream s = lki_stream_new(t->task->seed, LKI_STREAM_NET_START, (uint64_t)t->member);
-    const double one = log(exp(1.0 - LKI_NET_LEAST_SD) - 1.0);
-    const bool constant = t->net->shape.constant;
-    const int last = t->parameter_count - (constant ? 3 : 2);
+    const double one = log(exp(1.0 - LKI_NET_LEAST_SPREAD) - 1.0);
+    const lki_net_shape *shape_of = &t->net->shape;
+    const bool apart = lki_net_raw(shape_of) > lki_net_outputs(shape_of); /* a constant spread is a parameter behind the outputs */
+    const int last = t->parameter_count - (apart ? 3 : 2);
     for (int i = 0; i < t->parameter_count; i++) {
         int64_t shape[LK_AXES_MAX];
         int axes = lk_graph_shape(t->graph, t->parameters[i], shape);
         float *p = lk_graph_values(t->graph, t->parameters[i]);
-        double size = axes == 2 ? sqrt((t->net->shape.activation == LKI_NET_IDENTITY ? 1.0 : 2.0) / (double)shape[0]) * (i == last ? 0.1 : 1.0) : 0.0;
+        double size = axes == 2 ? sqrt((shape_of->activation == LKI_NET_IDENTITY ? 1.0 : 2.0) / (double)shape[0]) * (i == last ? 0.1 : 1.0) : 0.0;
         for (int64_t j = 0; j < parameter_size(t, i); j++) {
             p[j] = (float)(size * lki_random_normal(&s));
         }
     }
-    float *spread = lk_graph_values(t->graph, t->parameters[t->parameter_count - 1]);
-    spread[constant ? 0 : 1] = (float)one;
+    float *bias = lk_graph_values(t->graph, t->parameters[last + 1]), *spread = lk_graph_values(t->graph, t->parameters[t->parameter_count - 1]);
+    if (shape_of->law != LKI_NET_CLASSES && lki_net_raw(shape_of) == 2) {
+        spread[apart ? 0 : 1] = (float)one;
+    }
+    if (shape_of->law == LKI_NET_POISSON || shape_of->law == LKI_NET_NEGATIVE_BINOMIAL) {
+        bias[0] = (float)log(fmax(t->data.target_mean, 1e-3));
+    }
 }
 
 static void parameters_read(const training *t, double *weights)
@@ -220,7 +314,7 @@ static void batch_fill(training *t)
 {
     const rows *r = &t->data;
     float *x = lk_graph_values(t->graph, t->x), *y = lk_graph_values(t->graph, t->y), *w = lk_graph_values(t->graph, t->w);
-    const int64_t inputs = r->columns - 1;
+    const int64_t inputs = r->columns - 1, classes = t->net->shape.classes;
     for (int64_t i = 0; i < t->batch; i++) {
         if (t->next == r->train_count) {
             uint64_t row = ((uint64_t)t->member << 40) + (uint64_t)t->epoch++;
@@ -233,50 +327,20 @@ static void batch_fill(training *t)
         for (int64_t j = 0; j < inputs; j++) {
             x[i * inputs + j] = (float)v[j];
         }
-        y[i] = (float)v[inputs];
+        if (classes > 0) {
+            memset(y + i * classes, 0, (size_t)classes * sizeof *y);
+            y[i * classes + (int64_t)v[inputs]] = 1.0f;
+        } else {
+            y[i] = (float)v[inputs];
+        }
         w[i] = (float)r->weights[from];
     }
 }
 
-typedef struct looking {
-    const training *t;
-    const int64_t *list;
-    int64_t count;
-    double *work; /* 2 x width a thread */
-} looking;
-
-static lk_status look_block(lk_context *ctx, void *state, int thread, int64_t index, double *sums)
+static lki_net_rows part_of(const rows *r, bool held)
 {
-    const looking *k = state;
-    const rows *r = &k->t->data;
-    const lki_net_shape *s = &k->t->net->shape;
-    double *work = k->work + (int64_t)thread * 2 * s->width;
-    (void)ctx;
-    for (int64_t i = index * LKI_BLOCK_ROWS; i < k->count && i < (index + 1) * LKI_BLOCK_ROWS; i++) {
-        const double *v = r->values + k->list[i] * r->columns;
-        const double w = r->weights[k->list[i]];
-        double mean, sd;
-        lki_net_forward(s, k->t->weights, v, work, &mean, &sd);
-        sums[0] += w;
-        sums[1] -= w * lki_net_log_density(v[s->inputs], mean, sd);
-    }
-    return LK_OK;
-}
-
-/* The mean negative log-likelihood of some rows by the weights as they are, in standardized units. */
-static lk_status look(training *t, const int64_t *list, int64_t count, double *loss)
-{
-    looking k = {.t = t, .list = list, .count = count};
-    double sums[2];
-    parameters_read(t, t->weights);
-    LKI_TRY(lki_allocate(t->ctx, lki_product((size_t)lki_threads(t->ctx), 2 * (size_t)t->net->shape.width), sizeof(double), &k.work));
-    lki_reduction reduction = {.blocks = (count + LKI_BLOCK_ROWS - 1) / LKI_BLOCK_ROWS, .length = 2, .block = look_block, .state = &k};
-    lk_status status = lki_reduce(t->ctx, &reduction, sums);
-    lki_release(t->ctx, k.work);
-    if (status == LK_OK) {
-        *loss = sums[1] / sums[0];
-    }
-    return status;
+    return (lki_net_rows){.values = r->values, .weights = r->weights, .columns = r->columns, .list = held ? r->held : r->train,
+                          .count = held ? r->held_count : r->train_count};
 }
 
 static lk_status remember(training *t, int64_t step, bool *stop)
@@ -284,7 +348,10 @@ static lk_status remember(training *t, int64_t step, bool *stop)
     char detail[64];
     double loss = 0.0;
     bool watched = t->data.held_count > 0;
-    LKI_TRY(look(t, watched ? t->data.held : t->data.train, watched ? t->data.held_count : t->data.train_count, &loss));
+    const lki_net_rows seen = part_of(&t->data, watched);
+    parameters_read(t, t->weights);
+    LKI_TRY(lki_net_mean_log(t->ctx, t->net, t->weights, 1, 1.0, &seen, &loss));
+    loss = -loss;
     if (!isfinite(loss)) {
         return lki_fail(t->ctx, LK_ERROR_NUMERIC, "step %lld: the loss is not finite; a smaller rate than %g may help", (long long)step,
                         t->rate);
@@ -325,7 +392,7 @@ static lk_status train_member(training *t)
 
 static lk_status training_make(lk_context *ctx, const lki_fit_task *task, training *t)
 {
-    const lki_net_shape shape = lki_net_shape_of(task->values, task->data->d - 1);
+    const lki_net_shape shape = lki_net_shape_of(task->values, task->data->d - 1, task->labels != NULL ? task->labels->count : 0);
     int64_t size = lki_net_size(&shape);
     *t = (training){.ctx = ctx, .task = task};
     if (task->start != NULL && task->refit == LKI_REFIT_NONE) {
@@ -334,8 +401,15 @@ static lk_status training_make(lk_context *ctx, const lki_fit_task *task, traini
     if (shape.inputs == 0) {
         return lki_fail(ctx, LK_ERROR_DATA, "there is no feature to predict %s from", task->names[0]);
     }
+    if (shape.law == LKI_NET_CLASSES && shape.classes < 2) {
+        return lki_fail(ctx, LK_ERROR_DATA, "the label has one class, %.100s, only: there is nothing to tell", task->labels->names[0]);
+    }
+    if (shape.law == LKI_NET_CLASSES && lki_value_is_set(task->values, "law") && strcmp(lki_value_text(task->values, "law"), "normal") != 0) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "law is %s, which is one of a number: leave it out where a class is told",
+                        lki_value_text(task->values, "law"));
+    }
     LKI_TRY(lki_net_new(ctx, &shape, &t->net));
-    LKI_TRY(read_rows(ctx, task->data, task->names, &t->data));
+    LKI_TRY(read_rows(ctx, t, &t->data));
     LKI_TRY(split_rows(ctx, task, lki_value_real(task->values, "validation"), &t->data));
     standardize(&t->data, t->net);
     t->batch = lki_value_integer(task->values, "batch");
@@ -363,12 +437,18 @@ static void training_free(training *t)
     lki_net_free(&memory, t->net);
 }
 
+/* log of the unit that a density is in: 0 for counts and classes. */
+static double log_unit(const lki_net *net)
+{
+    return net->shape.law == LKI_NET_NORMAL ? log(net->scale[net->shape.inputs]) : 0.0;
+}
+
 /* What the report keeps of a member's training; losses in the target's units, per row. */
 static lk_status note_member(training *t, json_t *list)
 {
     json_t *entry = json_object();
     lk_status status = entry != NULL ? LK_OK : lki_json_memory(t->ctx);
-    double loss = t->best_loss + log(t->net->scale[t->net->shape.inputs]);
+    double loss = t->best_loss + log_unit(t->net);
     status = status == LK_OK ? lki_json_set(t->ctx, entry, "steps", json_integer((json_int_t)t->last_step)) : status;
     status = status == LK_OK ? lki_json_set(t->ctx, entry, "best_step", json_integer((json_int_t)t->best_step)) : status;
     status = status == LK_OK ? lki_json_set(t->ctx, entry, "mean_log_density", lki_json_number(-loss)) : status;
@@ -382,28 +462,19 @@ static lk_status note_member(training *t, json_t *list)
 /* The log-likelihood of all rows of the fit by the mixture of the members, in the target's units. */
 static lk_status total_likelihood(training *t, lki_report *report)
 {
-    const lki_net_shape *s = &t->net->shape;
-    const int64_t size = lki_net_size(s);
-    double *work = NULL, sum = 0.0, weight = 0.0;
-    LKI_TRY(lki_allocate(t->ctx, 2 * (size_t)s->width + (size_t)s->members, sizeof *work, &work));
-    double *terms = work + 2 * s->width, scale = log(t->net->scale[s->inputs]);
-    for (int64_t i = 0; i < t->data.n; i++) {
-        const double *v = t->data.values + i * t->data.columns;
-        double most = -(double)INFINITY, total = 0.0;
-        for (int64_t m = 0; m < s->members; m++) {
-            double mean, sd;
-            lki_net_forward(s, t->net->weights + m * size, v, work, &mean, &sd);
-            terms[m] = lki_net_log_density(v[s->inputs], mean, sd);
-            most = fmax(most, terms[m]);
+    const lki_net *net = t->net;
+    double parts[2] = {0}, weights[2] = {0};
+    for (int held = 0; held < 2; held++) {
+        const lki_net_rows r = part_of(&t->data, held == 1);
+        for (int64_t i = 0; i < r.count; i++) {
+            weights[held] += r.weights[r.list[i]];
         }
-        for (int64_t m = 0; m < s->members; m++) {
-            total += exp(terms[m] - most) / (double)s->members;
+        if (r.count > 0) {
+            LKI_TRY(lki_net_mean_log(t->ctx, net, net->weights, net->shape.members, net->temperature, &r, &parts[held]));
         }
-        sum += t->data.weights[i] * (most + log(total) - scale);
-        weight += t->data.weights[i];
     }
-    report->log_likelihood = sum / weight * report->n;
-    lki_release(t->ctx, work);
+    const double mean = (parts[0] * weights[0] + parts[1] * weights[1]) / (weights[0] + weights[1]);
+    report->log_likelihood = (mean - log_unit(net)) * report->n;
     return LK_OK;
 }
 
@@ -440,6 +511,11 @@ lk_status lki_net_fit(lk_context *ctx, const lki_fit_task *task, void **state, l
         lk_optimizer_free(t.optimizer);
         t.optimizer = NULL;
         LKI_GOTO(status, done, note_member(&t, members));
+    }
+    const lki_net_rows held = part_of(&t.data, true);
+    if (held.count > 0 && lki_value_flag(task->values, "calibrated") &&
+        (t.net->shape.law == LKI_NET_NORMAL || t.net->shape.law == LKI_NET_CLASSES)) {
+        LKI_GOTO(status, done, lki_net_fit_temperature(ctx, t.net, &held));
     }
     LKI_GOTO(status, done, report_fill(&t, members, report));
     *state = t.net;

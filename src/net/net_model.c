@@ -1,37 +1,54 @@
-/* The method `net`: p(target | the other features) as a mixture of normal distributions whose means and spreads are given by nets. */
+/* The method `net`: p(target | the other features) as a mixture of laws whose means and spreads are given by nets. */
 #include "net/net.h"
 
 #include "core/philox.h"
-#include "data/json_text.h"
+#include "math/count_law.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
 /* ---- the state ---- */
 
+static bool has_spread(const lki_net_shape *s)
+{
+    return s->law == LKI_NET_NORMAL || s->law == LKI_NET_NEGATIVE_BINOMIAL;
+}
+
+int64_t lki_net_columns(const lki_net_shape *s)
+{
+    return s->inputs + (s->law == LKI_NET_CLASSES ? 0 : 1);
+}
+
+int64_t lki_net_raw(const lki_net_shape *s)
+{
+    return s->law == LKI_NET_CLASSES ? s->classes : has_spread(s) ? 2 : 1;
+}
+
 int64_t lki_net_outputs(const lki_net_shape *s)
 {
-    return s->constant ? 1 : 2;
+    return lki_net_raw(s) - (has_spread(s) && s->constant ? 1 : 0);
 }
 
 int64_t lki_net_size(const lki_net_shape *s)
 {
-    const int64_t outputs = lki_net_outputs(s);
+    const double outputs = (double)lki_net_outputs(s);
     double from = (double)s->inputs, size = 0.0, width = (double)s->width;
     for (int64_t l = 0; l < s->layers; l++) {
         size += (from + 1.0) * width;
         from = width;
     }
-    size += (from + 1.0) * (double)outputs + (s->constant ? 1.0 : 0.0);
+    size += (from + 1.0) * outputs + (double)lki_net_raw(s) - outputs;
     return size < 0x1p40 ? (int64_t)size : -1;
 }
 
 /* A net without inputs has nothing to look at: no layers, one spread. */
-lki_net_shape lki_net_shape_of(const lki_values *v, int64_t inputs)
+lki_net_shape lki_net_shape_of(const lki_values *v, int64_t inputs, int64_t classes)
 {
-    const char *f = lki_value_text(v, "activation");
+    const char *f = lki_value_text(v, "activation"), *law = lki_value_text(v, "law");
     lki_net_shape s = {.inputs = inputs, .layers = inputs > 0 ? lki_value_integer(v, "layers") : 0, .width = lki_value_integer(v, "width"),
-                       .residual = lki_value_flag(v, "residual"), .members = lki_value_integer(v, "members")};
+                       .residual = lki_value_flag(v, "residual"), .members = lki_value_integer(v, "members"), .classes = classes};
+    s.law = classes > 0 ? LKI_NET_CLASSES : strcmp(law, "poisson") == 0 ? LKI_NET_POISSON
+            : strcmp(law, "negative_binomial") == 0 ? LKI_NET_NEGATIVE_BINOMIAL : LKI_NET_NORMAL;
     s.activation = strcmp(f, "relu") == 0 ? LKI_NET_RELU : strcmp(f, "tanh") == 0 ? LKI_NET_TANH
                    : strcmp(f, "gelu") == 0 ? LKI_NET_GELU : strcmp(f, "identity") == 0 ? LKI_NET_IDENTITY : LKI_NET_SILU;
     s.constant = inputs == 0 || strcmp(lki_value_text(v, "spread"), "constant") == 0;
@@ -42,17 +59,21 @@ lk_status lki_net_new(lk_context *ctx, const lki_net_shape *shape, lki_net **out
 {
     lki_net *net;
     int64_t size = lki_net_size(shape);
-    size_t columns = (size_t)shape->inputs + 1;
+    size_t columns = (size_t)lki_net_columns(shape);
     if (size < 0) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "%lld layers of width %lld over %lld features are too large a net",
                         (long long)shape->layers, (long long)shape->width, (long long)shape->inputs);
     }
     LKI_TRY(lki_zeros(ctx, 1, sizeof *net, &net));
     net->shape = *shape;
+    net->temperature = 1.0;
     lk_status status = LK_OK;
     LKI_GOTO(status, failed, lki_zeros(ctx, columns, sizeof(double), &net->shift));
     LKI_GOTO(status, failed, lki_zeros(ctx, columns, sizeof(double), &net->scale));
     LKI_GOTO(status, failed, lki_zeros(ctx, lki_product((size_t)shape->members, (size_t)size), sizeof(double), &net->weights));
+    for (size_t j = 0; j < columns; j++) {
+        net->scale[j] = 1.0;
+    }
     *out = net;
     return LK_OK;
 failed:
@@ -75,7 +96,7 @@ void lki_net_free(const lki_memory *memory, void *state)
 
 /* ---- answers ---- */
 
-/* Means and standard deviations of the members for one row of inputs, in the target's units. `work`: inputs + 2 x width. */
+/* Means and standard deviations of the members for one row of inputs, in the target's units. `work`: inputs + 2 x width + 2. */
 static void answer(const lki_net *net, const double *x, double *work, double *means, double *sds)
 {
     const int64_t inputs = net->shape.inputs, size = lki_net_size(&net->shape);
@@ -83,7 +104,9 @@ static void answer(const lki_net *net, const double *x, double *work, double *me
         work[j] = (x[j] - net->shift[j]) / net->scale[j];
     }
     for (int64_t m = 0; m < net->shape.members; m++) {
-        lki_net_forward(&net->shape, net->weights + m * size, work, work + inputs, &means[m], &sds[m]);
+        double *raw = work + inputs + 2 * net->shape.width;
+        lki_net_forward(&net->shape, net->weights + m * size, work, work + inputs, raw);
+        lki_net_moments(&net->shape, net->temperature, raw, &means[m], &sds[m]);
         means[m] = net->shift[inputs] + net->scale[inputs] * means[m];
         sds[m] *= net->scale[inputs];
     }
@@ -91,7 +114,7 @@ static void answer(const lki_net *net, const double *x, double *work, double *me
 
 static lk_status work_new(lk_context *ctx, const lki_net *net, double **out)
 {
-    size_t doubles = (size_t)net->shape.inputs + 2 * (size_t)net->shape.width + 2 * (size_t)net->shape.members;
+    size_t doubles = (size_t)net->shape.inputs + 2 * (size_t)net->shape.width + 2 + 2 * (size_t)net->shape.members;
     return lki_allocate(ctx, doubles, sizeof **out, out);
 }
 
@@ -101,12 +124,12 @@ static lk_status net_log_density(lk_context *ctx, const void *state, const doubl
     const int64_t d = net->shape.inputs + 1, members = net->shape.members;
     double *work;
     LKI_TRY(work_new(ctx, net, &work));
-    double *means = work + d - 1 + 2 * net->shape.width, *sds = means + members;
+    double *means = work + d - 1 + 2 * net->shape.width + 2, *sds = means + members;
     for (int64_t i = 0; i < rows; i++) {
         double most = -(double)INFINITY, sum = 0.0;
         answer(net, x + i * d, work, means, sds);
         for (int64_t m = 0; m < members; m++) {
-            means[m] = lki_net_log_density(x[i * d + d - 1], means[m], sds[m]);
+            means[m] = lki_net_log_density(net->shape.law, x[i * d + d - 1], means[m], sds[m]);
             most = fmax(most, means[m]);
         }
         for (int64_t m = 0; m < members; m++) {
@@ -201,7 +224,8 @@ static lk_status conditional_draw(lk_context *ctx, const void *state, const doub
         lki_stream s = lki_stream_new(seed, LKI_STREAM_IMPUTE, (uint64_t)numbers[i]);
         for (int64_t k = 0; k < count; k++) {
             int64_t m = i * members + lki_random_below(&s, members);
-            draws[i * count + k] = means[m] + sds[m] * lki_random_normal(&s);
+            draws[i * count + k] = c->net->shape.law == LKI_NET_NORMAL ? means[m] + sds[m] * lki_random_normal(&s)
+                                   : lki_count_quantile(lki_random_uniform(&s), means[m], sds[m]);
         }
     }
     lki_release(ctx, laws);
@@ -213,12 +237,24 @@ static void conditional_free(const lki_memory *memory, void *state)
     lki_memory_release(memory, state);
 }
 
+static bool conditional_counts(const void *state)
+{
+    return ((const lki_net *)state)->shape.law != LKI_NET_NORMAL;
+}
+
 static const lki_conditional_operations net_conditional = {
     .terms = conditional_terms, .new = conditional_new, .laws = conditional_laws, .draw = conditional_draw, .free = conditional_free,
-    .sds_by_row = true,
+    .sds_by_row = true, .counts = conditional_counts,
 };
 
-/* Given every input, a net is a mixture of normal distributions: a net without inputs. */
+/* The raw number whose softplus, with the least spread added, is the spread. */
+static double raw_spread(double spread)
+{
+    spread = fmax(spread - LKI_NET_LEAST_SPREAD, DBL_MIN);
+    return spread > 30.0 ? spread : log(expm1(spread));
+}
+
+/* Given every input, a net is a mixture of its laws: a net without inputs. */
 static lk_status net_condition(lk_context *ctx, const void *state, const int64_t *given, const double *values, int64_t count, void **out)
 {
     const lki_net *net = state;
@@ -228,7 +264,8 @@ static lk_status net_condition(lk_context *ctx, const void *state, const int64_t
     lki_net *part = NULL;
     lki_memory memory = lki_memory_of(ctx);
     lki_net_shape shape = {.width = net->shape.width, .constant = true, .members = members, .activation = net->shape.activation,
-                           .residual = net->shape.residual};
+                           .residual = net->shape.residual, .law = net->shape.law};
+    const int64_t raw = lki_net_raw(&shape);
     if (count != inputs) {
         return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "a net tells its target from all of its %lld inputs; %lld are given", (long long)inputs,
                         (long long)count);
@@ -241,10 +278,13 @@ static lk_status net_condition(lk_context *ctx, const void *state, const int64_t
     unit = net->scale[inputs];
     part->shift[0] = net->shift[inputs];
     part->scale[0] = unit;
+    part->temperature = net->temperature;
     for (int64_t m = 0; m < members; m++) {
-        double sd = fmax(laws[2 * members + m] / unit - LKI_NET_LEAST_SD, DBL_MIN);
-        part->weights[2 * m] = (laws[members + m] - part->shift[0]) / unit;
-        part->weights[2 * m + 1] = sd > 30.0 ? sd : log(expm1(sd));
+        const double mean = laws[members + m], sd = laws[2 * members + m];
+        part->weights[raw * m] = shape.law == LKI_NET_NORMAL ? (mean - part->shift[0]) / unit : log(mean);
+        if (raw == 2) {
+            part->weights[2 * m + 1] = raw_spread(shape.law == LKI_NET_NORMAL ? sd / unit / net->temperature : (sd * sd / mean - 1.0) / mean);
+        }
     }
     *out = part;
     part = NULL;
@@ -253,55 +293,6 @@ done:
     lki_release(ctx, laws);
     lki_net_free(&memory, part);
     return status;
-}
-
-/* ---- the model file and info ---- */
-
-static lk_status net_info(lk_context *ctx, const void *state, json_t *info)
-{
-    const lki_net *net = state;
-    LKI_TRY(lki_json_set(ctx, info, "inputs", json_integer((json_int_t)net->shape.inputs)));
-    return lki_json_set(ctx, info, "weights", json_integer((json_int_t)(net->shape.members * lki_net_size(&net->shape))));
-}
-
-static lk_status net_save(lk_context *ctx, const void *state, lki_tensor *tensors, int *count)
-{
-    const lki_net *net = state;
-    const int64_t columns = net->shape.inputs + 1;
-    (void)ctx;
-    tensors[0] = (lki_tensor){.name = "scale", .rank = 1, .shape = {columns}, .values = net->scale};
-    tensors[1] = (lki_tensor){.name = "shift", .rank = 1, .shape = {columns}, .values = net->shift};
-    tensors[2] = (lki_tensor){.name = "weights", .rank = 2, .shape = {net->shape.members, lki_net_size(&net->shape)}, .values = net->weights};
-    *count = 3;
-    return LK_OK;
-}
-
-static lk_status net_load(lk_context *ctx, const lki_values *values, int64_t d, const lki_tensor *tensors, int count, void **out)
-{
-    static const char *const names[] = {"scale", "shift", "weights"};
-    const lki_net_shape shape = lki_net_shape_of(values, d - 1);
-    const int64_t size = lki_net_size(&shape);
-    lki_net *net;
-    bool right = count == 3 && size > 0;
-    for (int i = 0; right && i < 3; i++) {
-        right = strcmp(tensors[i].name, names[i]) == 0 && tensors[i].rank == (i < 2 ? 1 : 2) &&
-                tensors[i].shape[0] == (i < 2 ? d : shape.members) && (i < 2 || tensors[i].shape[1] == size);
-    }
-    if (!right) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "there must be the tensors scale and shift of %lld values, and weights of %lld x %lld",
-                        (long long)d, (long long)shape.members, (long long)size);
-    }
-    for (int64_t j = 0; j < d; j++) {
-        if (!(tensors[0].values[j] > 0.0)) {
-            return lki_fail(ctx, LK_ERROR_FORMAT, "scale %lld is not above 0", (long long)j + 1);
-        }
-    }
-    LKI_TRY(lki_net_new(ctx, &shape, &net));
-    memcpy(net->scale, tensors[0].values, (size_t)d * sizeof(double));
-    memcpy(net->shift, tensors[1].values, (size_t)d * sizeof(double));
-    memcpy(net->weights, tensors[2].values, (size_t)(shape.members * size) * sizeof(double));
-    *out = net;
-    return LK_OK;
 }
 
 /* ---- the descriptor ---- */
@@ -314,6 +305,8 @@ static const lk_parameter parameters[] = {
     {.name = "residual", .type = LK_PARAMETER_FLAG, .value = "false", .summary = "layers add to what they are given, from the second on"},
     {.name = "spread", .type = LK_PARAMETER_CHOICE, .value = "row", .choices = "row,constant",
      .summary = "a standard deviation for each row, or one for all"},
+    {.name = "law", .type = LK_PARAMETER_CHOICE, .value = "normal", .choices = "normal,poisson,negative_binomial",
+     .summary = "law of the target given the features; the last two are laws of counts. A class (--label) needs none"},
     {.name = "members", .type = LK_PARAMETER_INTEGER, .value = "5", .low = 1, .high = 1000,
      .summary = "nets from different starts that answer together, as a mixture"},
     {.name = "steps", .type = LK_PARAMETER_INTEGER, .value = "5000", .low = 1, .high = 1e9, .summary = "most steps of training a member"},
@@ -323,20 +316,29 @@ static const lk_parameter parameters[] = {
     {.name = "decay", .type = LK_PARAMETER_REAL, .value = "0.01", .low = 0, .high = 1e6, .summary = "weight decay"},
     {.name = "validation", .type = LK_PARAMETER_REAL, .value = "0.1", .low = 0, .high = 0.9,
      .summary = "share of the rows that take no part and say which step was best; 0 = the last one"},
+    {.name = "calibrated", .type = LK_PARAMETER_FLAG, .value = "true",
+     .summary = "one temperature, found on the validation rows, divides the logits of classes or scales a normal law's spread"},
     {.name = "patience", .type = LK_PARAMETER_INTEGER, .value = "1500", .low = 0, .high = 1e9,
      .summary = "steps without a better one after which training stops; 0 = never"},
 };
 
+static lk_status net_load(lk_context *ctx, const lki_values *values, int64_t d, const lki_tensor *tensors, int count, void **out)
+{
+    return lki_net_load(ctx, values, d, 0, tensors, count, out);
+}
+
 static const lki_operations operations = {
-    .log_density = net_log_density, .condition = net_condition, .conditional = &net_conditional, .info = net_info, .save = net_save,
+    .log_density = net_log_density, .condition = net_condition, .conditional = &net_conditional, .info = lki_net_info, .save = lki_net_save,
     .load = net_load, .free = lki_net_free,
 };
 
 LKI_METHOD(net, 50) = {
-    .public = {.name = "net", .summary = "Net for a target given the other features: mean and spread",
-               .citation = "Nix and Weigend 1994, IEEE ICNN 55-60; Lakshminarayanan, Pritzel and Blundell 2017, arXiv:1612.01474",
+    .public = {.name = "net", .summary = "Net for a number, a count or a class given the other features, and how sure",
+               .citation = "Nix and Weigend 1994, IEEE ICNN 55-60; Lakshminarayanan, Pritzel and Blundell 2017, arXiv:1612.01474; "
+                           "Guo, Pleiss, Sun and Weinberger 2017, arXiv:1706.04599 (temperature)",
                .parameters = parameters, .parameter_count = sizeof parameters / sizeof parameters[0], .roles = "features,target,weight",
                .operations = LK_OPERATION_LOG_DENSITY | LK_OPERATION_CONDITION},
     .operations = &operations,
+    .discriminative = &lki_net_class_operations,
     .fit = lki_net_fit,
 };

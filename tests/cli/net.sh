@@ -24,3 +24,15 @@ try likely score one.lk line.csv
 try likely modes one.lk line.csv
 printf 'b\n0\n' >short.csv
 try likely predict one.lk short.csv
+# counts and classes
+awk 'BEGIN { print "a,n,c"; for (i = 0; i < 300; i++) { a = (i * 37 % 100) / 50 - 1; n = int(exp(1 + a) + (i * 7919 % 211) / 211); print a "," n "," (a + (i * 61 % 97) / 97 > 0.5 ? "high" : "low") } }' >both.csv
+try likely fit both.csv --model net --target n --features a,n --law negative_binomial --members 1 --steps 400 --quiet -o n.lk
+printf 'a\n1\n' | likely predict n.lk - --quantiles .1,.9 | awk -F, 'NR == 2 { print ($1 > 6 && $1 < 9) ? "about 7.9" : $1, ($3 == int($3)) ? "counts" : $3 }'
+try likely fit both.csv --model net --target c --features a --members 2 --steps 400 --quiet -o c.lk
+printf 'a\n-1\n1\n' | likely predict c.lk -
+likely info c.lk | grep -c '^tells .* c, 2 classes: high, low'
+likely evaluate c.lk both.csv | grep -c 'mean log probability'
+try likely density c.lk both.csv
+try likely fit both.csv --model net --target a --features a,n --law poisson
+try likely fit both.csv --model net --label c --priors equal
+try likely fit both.csv --model net --label c --target a

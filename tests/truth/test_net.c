@@ -179,7 +179,7 @@ static void forward(void **state)
 {
     (void)state;
     const lki_net_shape shape = {.inputs = 2, .layers = 2, .width = 3, .activation = LKI_NET_SILU, .residual = true, .members = 1};
-    double w[64], x[2] = {0.5, -1.5}, work[6], mean, sd, h[3], g[3], out[2];
+    double w[64], x[2] = {0.5, -1.5}, work[6], raw[2], mean, sd, h[3], g[3], out[2];
     assert_int_equal(lki_net_size(&shape), 2 * 3 + 3 + 3 * 3 + 3 + 3 * 2 + 2);
     for (int i = 0; i < 64; i++) {
         w[i] = sin(1.7 * i);
@@ -195,9 +195,10 @@ static void forward(void **state)
     for (int j = 0; j < 2; j++) {
         out[j] = w[27 + j] + g[0] * w[21 + j] + g[1] * w[23 + j] + g[2] * w[25 + j];
     }
-    lki_net_forward(&shape, w, x, work, &mean, &sd);
+    lki_net_forward(&shape, w, x, work, raw);
+    lki_net_moments(&shape, 2, raw, &mean, &sd);
     check_near(mean, out[0], 1e-14);
-    check_near(sd, 1e-3 + log(1 + exp(out[1])), 1e-14);
+    check_near(sd, 2 * (1e-3 + log(1 + exp(out[1]))), 1e-14);
 }
 
 int main(void)
