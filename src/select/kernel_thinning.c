@@ -1,5 +1,6 @@
 /* Kernel thinning: halves that are balanced in a kernel, and the exchange of points that refines them. */
 #include "select/thinning.h"
+#include "core/reduce.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,6 +11,8 @@ enum { BLOCK = 64 };
 enum { PASSES = 4 };
 /* Members whose kernel values with the whole set are read together: as many as a vector has lanes, or fewer. */
 enum { AHEAD = 8, D_LOCAL = 32 };
+/* Points of a piece of the set. */
+enum { PIECE = 8192 };
 
 static void gather(const lki_thinning *t, const int64_t *rows, int64_t n, double *out)
 {
@@ -147,18 +150,28 @@ done:
     return status;
 }
 
-/* A coreset of a set of points, by positions within the set, and what exchanging its members needs. */
+/* A coreset of a set of points, by positions within the set, and what exchanging its members needs. The set is cut into pieces of PIECE points,
+ * which threads share. */
 typedef struct exchange {
     const lki_thinning *t;
     const double *mean;   /* of k between each member of the set and what the coreset shall stand for */
     double *points;       /* n x d, of the set */
-    lki_pair *pair;       /* the same, ready to be paired */
+    lki_pair **pieces;    /* the same, ready to be paired */
+    int64_t piece_count;
     double *sums;         /* n: sum of k between each member of the set and the coreset */
     double *columns;      /* AHEAD x n: k between some members of the coreset and the set */
     double *column;       /* n */
     bool *taken;          /* n */
     int64_t n, size;
     int64_t *coreset;     /* size positions */
+    /* One step over all pieces: first sums += sign * what; what is `from`, or else is read from `members` into `to`. Then, on
+     * request, each piece's best free member. */
+    const int64_t *members;
+    int64_t count;
+    const double *from;
+    double *to, sign;
+    bool seek;
+    int64_t *best; /* piece_count */
 } exchange;
 
 /* What depends on the coreset in its squared discrepancy: the mean of k over its pairs less twice its mean of `mean`. */
@@ -181,43 +194,98 @@ static lk_status discrepancy(lk_context *ctx, exchange *e, const int64_t *corese
     return status;
 }
 
-/* columns = k between `count` members and the set. */
-static lk_status read_columns(lk_context *ctx, const exchange *e, const int64_t *members, int64_t count, double *columns)
+/* The free member of a piece that lowers the squared discrepancy most: 2 (sum of k over the coreset) / size^2 - 2 mean / size decides, k(x, x)
+ * being the same for all. */
+static double excess(const exchange *e, int64_t i)
 {
-    double points[AHEAD * D_LOCAL], *x = points;
-    const int64_t d = e->t->d;
-    if (d > D_LOCAL) {
-        LKI_TRY(lki_allocate(ctx, (size_t)(count * d), sizeof *x, &x));
-    }
-    for (int64_t i = 0; i < count; i++) {
-        memcpy(x + i * d, e->points + members[i] * d, (size_t)d * sizeof *x);
-    }
-    const lki_pair_request request = {.reduction = LKI_PAIR_VALUES, .x = x, .rows = count, .out = columns};
-    const lk_status status = lki_pair_run(ctx, e->pair, &request);
-    if (x != points) {
-        lki_release(ctx, x);
-    }
-    return status;
+    return e->sums[i] / (double)e->size - e->mean[i];
 }
 
-static void add_column(exchange *e, double sign, const double *column)
-{
-    for (int64_t i = 0; i < e->n; i++) {
-        e->sums[i] += sign * column[i];
-    }
-}
-
-/* The free member that lowers the squared discrepancy most: 2 (sum of k over the coreset) / size^2 - 2 mean / size decides, k(x, x) being
- * the same for all. */
-static int64_t best_member(const exchange *e)
+static int64_t best_of_piece(const exchange *e, int64_t first, int64_t count)
 {
     int64_t best = -1;
     double least = (double)INFINITY;
-    for (int64_t i = 0; i < e->n; i++) {
-        const double value = e->sums[i] / (double)e->size - e->mean[i];
-        if (!e->taken[i] && value < least) {
+    for (int64_t i = first; i < first + count; i++) {
+        const double value = excess(e, i);
+        if (value < least && !e->taken[i]) {
             least = value;
             best = i;
+        }
+    }
+    return best;
+}
+
+/* k between the members and a piece, into their columns. */
+static lk_status read_piece(lk_context *ctx, const exchange *e, int64_t piece, int64_t first, int64_t count)
+{
+    double points[AHEAD * D_LOCAL], *x = points, *values = NULL;
+    const int64_t d = e->t->d;
+    lk_status status = LK_OK;
+    LKI_TRY(lki_allocate(ctx, (size_t)(e->count * count), sizeof *values, &values));
+    if (d > D_LOCAL) {
+        LKI_GOTO(status, done, lki_allocate(ctx, (size_t)(e->count * d), sizeof *x, &x));
+    }
+    for (int64_t i = 0; i < e->count; i++) {
+        memcpy(x + i * d, e->points + e->members[i] * d, (size_t)d * sizeof *x);
+    }
+    const lki_pair_request request = {.reduction = LKI_PAIR_VALUES, .x = x, .rows = e->count, .out = values};
+    LKI_GOTO(status, done, lki_pair_run(ctx, e->pieces[piece], &request));
+    for (int64_t i = 0; i < e->count; i++) {
+        memcpy(e->to + i * e->n + first, values + i * count, (size_t)count * sizeof *values);
+    }
+done:
+    if (x != points) {
+        lki_release(ctx, x);
+    }
+    lki_release(ctx, values);
+    return status;
+}
+
+static lk_status step_piece(lk_context *ctx, void *state, int thread, int64_t piece)
+{
+    exchange *e = state;
+    const int64_t first = piece * PIECE, count = e->n - first < PIECE ? e->n - first : PIECE;
+    const double *column = e->from;
+    (void)thread;
+    if (column == NULL) {
+        LKI_TRY(read_piece(ctx, e, piece, first, count));
+        column = e->to;
+    }
+    for (int64_t i = first; i < first + count && e->sign != 0.0; i++) {
+        e->sums[i] += e->sign * column[i];
+    }
+    if (e->seek) {
+        e->best[piece] = best_of_piece(e, first, count);
+    }
+    return LK_OK;
+}
+
+/* Reads the columns of some members (AHEAD at most), and adds the first of them times `sign`. */
+static lk_status read_columns(lk_context *ctx, exchange *e, const int64_t *members, int64_t count, double *columns, double sign)
+{
+    e->members = members;
+    e->count = count;
+    e->from = NULL;
+    e->to = columns;
+    e->sign = sign;
+    e->seek = false;
+    return lki_parallel(ctx, e->piece_count, step_piece, e);
+}
+
+static lk_status add_column(lk_context *ctx, exchange *e, double sign, const double *column, bool seek)
+{
+    e->from = column;
+    e->sign = sign;
+    e->seek = seek;
+    return lki_parallel(ctx, e->piece_count, step_piece, e);
+}
+
+static int64_t best_member(const exchange *e)
+{
+    int64_t best = -1;
+    for (int64_t p = 0; p < e->piece_count; p++) {
+        if (e->best[p] >= 0 && (best < 0 || excess(e, e->best[p]) < excess(e, best))) {
+            best = e->best[p];
         }
     }
     return best;
@@ -231,19 +299,19 @@ static lk_status exchange_pass(lk_context *ctx, exchange *e, int64_t *moved)
         const int64_t old = e->coreset[i], left = e->size - i;
         LKI_TRY(lki_cancelled(ctx));
         if (i % AHEAD == 0) {
-            LKI_TRY(read_columns(ctx, e, e->coreset + i, left < AHEAD ? left : AHEAD, e->columns));
+            LKI_TRY(read_columns(ctx, e, e->coreset + i, left < AHEAD ? left : AHEAD, e->columns, 0.0));
         }
         const double *column = e->columns + i % AHEAD * e->n;
-        add_column(e, -1.0, column);
         e->taken[old] = false;
+        LKI_TRY(add_column(ctx, e, -1.0, column, true));
         e->coreset[i] = best_member(e);
         e->taken[e->coreset[i]] = true;
         if (e->coreset[i] != old) {
-            LKI_TRY(read_columns(ctx, e, e->coreset + i, 1, e->column));
-            column = e->column;
+            LKI_TRY(read_columns(ctx, e, e->coreset + i, 1, e->column, 1.0));
             ++*moved;
+        } else {
+            LKI_TRY(add_column(ctx, e, 1.0, column, false));
         }
-        add_column(e, 1.0, column);
     }
     return LK_OK;
 }
@@ -253,10 +321,10 @@ static lk_status exchange_members(lk_context *ctx, exchange *e)
     int64_t moved = 1;
     for (int64_t i = 0; i < e->size; i += AHEAD) {
         const int64_t count = e->size - i < AHEAD ? e->size - i : AHEAD;
-        LKI_TRY(read_columns(ctx, e, e->coreset + i, count, e->columns));
+        LKI_TRY(read_columns(ctx, e, e->coreset + i, count, e->columns, 0.0));
         for (int64_t j = 0; j < count; j++) {
             e->taken[e->coreset[i + j]] = true;
-            add_column(e, 1.0, e->columns + j * e->n);
+            LKI_TRY(add_column(ctx, e, 1.0, e->columns + j * e->n, false));
         }
     }
     for (int pass = 0; pass < PASSES && moved > 0; pass++) {
@@ -283,7 +351,13 @@ lk_status lki_kernel_thin(lk_context *ctx, const lki_thinning *t, const int64_t 
     LKI_GOTO(status, done, lki_allocate(ctx, lki_product(AHEAD, (size_t)n), sizeof *e.columns, &e.columns));
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)n, sizeof *e.taken, &e.taken));
     gather(t, set, n, e.points);
-    LKI_GOTO(status, done, lki_pair_new(ctx, t->target.terms, t->target.count, e.points, n, t->d, &e.pair));
+    e.piece_count = (n + PIECE - 1) / PIECE;
+    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)e.piece_count, sizeof(lki_pair *), &e.pieces));
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)e.piece_count, sizeof *e.best, &e.best));
+    for (int64_t p = 0; p < e.piece_count; p++) {
+        const int64_t count = n - p * PIECE < PIECE ? n - p * PIECE : PIECE;
+        LKI_GOTO(status, done, lki_pair_new(ctx, t->target.terms, t->target.count, e.points + p * PIECE * t->d, count, t->d, &e.pieces[p]));
+    }
     for (int64_t i = 0; i < used; i++) {
         members[i] = i;
     }
@@ -306,7 +380,11 @@ lk_status lki_kernel_thin(lk_context *ctx, const lki_thinning *t, const int64_t 
 done:
     lki_release(ctx, members);
     lki_release(ctx, candidate);
-    lki_pair_free(&memory, e.pair);
+    for (int64_t p = 0; e.pieces != NULL && p < e.piece_count; p++) {
+        lki_pair_free(&memory, e.pieces[p]);
+    }
+    lki_release(ctx, e.pieces);
+    lki_release(ctx, e.best);
     lki_release(ctx, e.points);
     lki_release(ctx, e.sums);
     lki_release(ctx, e.column);

@@ -305,9 +305,29 @@ static lk_status make_kernels(selecting *s)
 
 /* mean[i] = mean of k between the i-th of `set` (n of them; NULL = all rows) and all rows, or under the uniform law: 1, for
  * the integral of s - r + 1/6 over a period is 0. */
+static bool means_are_cheap(const selecting *s)
+{
+    return s->options.uniform || (s->out->kernel == LKI_KERNEL_sobolev && s->out->d <= 2);
+}
+
+static lk_status means_by_sorting(selecting *s, const int64_t *set, int64_t n, double *mean)
+{
+    double *all = NULL;
+    LKI_TRY(lki_allocate(s->ctx, (size_t)s->out->of, sizeof *all, &all));
+    const lk_status status = lki_sobolev_means(s->ctx, &s->thinning, all);
+    for (int64_t i = 0; status == LK_OK && i < n; i++) {
+        mean[i] = all[set != NULL ? set[i] : i];
+    }
+    lki_release(s->ctx, all);
+    return status;
+}
+
 static lk_status means_of(selecting *s, const int64_t *set, int64_t n, double **mean)
 {
     LKI_TRY(lki_allocate(s->ctx, (size_t)n, sizeof **mean, mean));
+    if (means_are_cheap(s) && !s->options.uniform) {
+        return means_by_sorting(s, set, n, *mean);
+    }
     if (!s->options.uniform) {
         LKI_TRY(lki_thin_sums(s->ctx, &s->thinning, set, n, s->order, s->out->of, NULL, *mean));
     }
@@ -357,7 +377,7 @@ static lk_status append_others(selecting *s, int64_t *set, int64_t kept, int64_t
 }
 
 /* Compress++: compress to 2^g times the wanted number, and thin that. Its mean between one row and all costs as many kernel values as there are rows, so
- * that only the compressed rows are looked at for exchange; all rows, where the mean is known. Where there are too few rows to compress, they
+ * that only the compressed rows are looked at for exchange; many more, where the mean is known or cheap. Where there are too few rows to compress, they
  * are thinned as they are. */
 static lk_status compress_and_thin(selecting *s)
 {
@@ -377,10 +397,10 @@ static lk_status compress_and_thin(selecting *s)
     const int64_t size = base << levels, more = size < n / EXCHANGE ? EXCHANGE * size : n;
     LKI_TRY(lki_allocate(s->ctx, (size_t)n, sizeof *set, &set));
     LKI_GOTO(status, done, lki_compress(s->ctx, &s->thinning, s->order, base, levels, set));
-    if (s->options.uniform) {
+    if (means_are_cheap(s)) {
         LKI_GOTO(status, done, append_others(s, set, size, more));
     }
-    status = thin(s, set, s->options.uniform ? more : size, size);
+    status = thin(s, set, means_are_cheap(s) ? more : size, size);
 done:
     lki_release(s->ctx, set);
     return status;
@@ -463,7 +483,7 @@ static lk_status measure(selecting *s)
     double *sums = NULL, all = 0.0, cross = 0.0, within = 0.0, squares = 0.0;
     lk_status status = LK_OK;
     out->mmd = out->mmd_independent = (double)NAN;
-    if (s->options.discrepancy < 0 || (s->options.discrepancy == 0 && s->mean == NULL && out->of > THIN_ROWS && !s->options.uniform)) {
+    if (s->options.discrepancy < 0 || (s->options.discrepancy == 0 && s->mean == NULL && out->of > THIN_ROWS && !means_are_cheap(s))) {
         return LK_OK;
     }
     if (s->mean == NULL) {

@@ -30,6 +30,9 @@ typedef struct lki_thinning {
 lk_status lki_thin_sums(lk_context *ctx, const lki_thinning *t, const int64_t *rows, int64_t count, const int64_t *set, int64_t size,
                         const double *w, double *out) LK_NODISCARD;
 
+/* out[i] = the mean of the Sobolev kernel between row i and all rows, in one or two dimensions, where the rows lie within [0, 1]. Cost: n log n. */
+lk_status lki_sobolev_means(lk_context *ctx, const lki_thinning *t, double *out) LK_NODISCARD;
+
 /* Parts n rows (n even) into two halves that are balanced in the split kernel: the self-balancing walk of kernel thinning (Dwivedi and Mackey
  * 2021, algorithm 1a, one round), with failure probability `delta` for each pair. `stream` numbers its random choices.
  * Cost: n^2 / 2 kernel values. */

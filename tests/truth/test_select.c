@@ -397,9 +397,39 @@ static void refusals(void **state)
     lk_table_free(gap);
 }
 
+/* The means of the Sobolev kernel by sorting, against plain sums, with ties and the ends of the interval among the rows. */
+static void sobolev_means_by_plain_sums(void **state)
+{
+    enum { N = 400 };
+    lk_context *ctx = *state;
+    lki_stream s = gmm_stream(77);
+    double x[2 * N], out[N];
+    for (int64_t d = 1; d <= 2; d++) {
+        for (int64_t i = 0; i < N * d; i++) {
+            const double u = lki_random_uniform(&s);
+            x[i] = i % 5 == 0 ? nearbyint(8 * u) / 8 : u;
+        }
+        const lki_thinning t = {.x = x, .rows = N, .d = d};
+        check_ok(ctx, lki_sobolev_means(ctx, &t, out));
+        for (int64_t i = 0; i < N; i++) {
+            double sum = 0;
+            for (int64_t j = 0; j < N; j++) {
+                double k = 1;
+                for (int64_t c = 0; c < d; c++) {
+                    const double u = fabs(x[i * d + c] - x[j * d + c]);
+                    k *= 1 + 2 * M_PI * M_PI * (u * u - u + 1.0 / 6);
+                }
+                sum += k / N;
+            }
+            check_near(out[i], sum, 1e-11); /* 2e-14 of the greatest term that enters the sums, (4.3 + 19.7)^2 */
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sobolev_means_by_plain_sums),
         cmocka_unit_test(discrepancy_by_plain_sums), cmocka_unit_test(thinning_beats_independent_rows),
         cmocka_unit_test(halves_are_balanced),       cmocka_unit_test(stein_by_differences),
         cmocka_unit_test(stein_leaves_the_beginning_out), cmocka_unit_test(uniform_law),
