@@ -9,6 +9,7 @@
 #include <likely/export.h>
 #include <likely/grad.h>
 #include <likely/model.h>
+#include <likely/neighbours.h>
 #include <likely/registry.h>
 #include <likely/score.h>
 #include <likely/select.h>
