@@ -35,17 +35,17 @@ static lk_status check_finite(lk_context *ctx, const double *x, int64_t rows, in
 
 /* ---- the choice ---- */
 
-/* Nanoseconds a row on one thread, fitted to bench/bench_neighbours.py's measurements of normal rows with 5 neighbours. A tree looks at
- * some 1.3^d + ... leaves, at all of them at most; products go at a rate of 16 multiply-adds a nanosecond. */
+/* Nanoseconds a row on one thread, fitted to what bench/bench_neighbours.py measures on normal rows with 5 neighbours (to a factor 1.5). A
+ * search of a tree looks at some L^(d/16) of its L leaves. */
 static double tree_cost(double n, double d)
 {
-    const double leaves = n / LKI_KD_LEAF, seen = fmin(leaves, 1.5 * pow(1.9, d) * (1.0 + log2(leaves + 1.0) / 10.0));
-    return 100.0 + 15.0 * log2(leaves + 1.0) + seen * (25.0 + 6.0 * d);
+    const double leaves = ceil(n / LKI_KD_LEAF);
+    return 300.0 + 40.0 * log2(leaves) + fmin(leaves, 4.5 * pow(leaves, d / 16.0)) * (60.0 + 3.5 * d);
 }
 
 static double product_cost(double n, double d)
 {
-    return 2000.0 + n * (0.35 + d / 16.0);
+    return 2500.0 + n * (0.48 + 0.045 * d);
 }
 
 static lk_status choose(lk_context *ctx, lk_neighbours *nb, const char *method, bool *tree)
