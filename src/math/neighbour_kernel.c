@@ -1,5 +1,5 @@
 /* The inner loops of the neighbour search, compiled once for each instruction set. */
-#include "neighbours.h"
+#include "neighbour_search.h"
 #include "vector.h"
 
 LKI_INLINE double fma_one(double a, double b, double c)

@@ -2,7 +2,7 @@
 #include "blas.h"
 #include "core/reduce.h"
 #include "elementary.h"
-#include "neighbours.h"
+#include "neighbour_search.h"
 #include <cblas.h>
 #include <float.h>
 #include <math.h>
