@@ -77,6 +77,13 @@ typedef enum lk_binary {
 #undef LK_BINARY_ENUM
 } lk_binary;
 
+/** An expression that is built more than once: for a checkpoint or a fixed point. It builds the same nodes each time it is called.
+ * @param graph the graph being built.
+ * @param x its tensors.
+ * @param state what was handed over with it; it must live until all derivatives are built.
+ * @return a tensor. */
+typedef lk_node (*lk_function)(lk_graph *graph, const lk_node *x, void *state);
+
 /** Laws that lk_graph_random() draws from. */
 typedef enum lk_law {
     LK_LAW_UNIFORM = 0, /**< within (0, 1) */
@@ -202,6 +209,22 @@ LK_API lk_node lk_graph_softmax(lk_graph *graph, lk_node x, int axis);
  * @return a tensor of x's shape. */
 LK_API lk_node lk_graph_layer_norm(lk_graph *graph, lk_node x, double epsilon);
 
+/** x / sqrt(mean of x^2 + epsilon) over the last axis (Zhang and Sennrich 2019, arXiv:1910.07467), without gain.
+ * @param graph a graph being built.
+ * @param x any tensor of at least one axis.
+ * @param epsilon above 0, such as 1e-5.
+ * @return a tensor of x's shape. */
+LK_API lk_node lk_graph_rms_norm(lk_graph *graph, lk_node x, double epsilon);
+
+/** (x - mean) / sqrt(variance + epsilon) over all axes but the first, in groups of the last axis (Wu and He 2018, arXiv:1803.08494),
+ * without gain and bias.
+ * @param graph a graph being built.
+ * @param x rows, any axes, channels.
+ * @param groups that the channels are cut into, equally.
+ * @param epsilon above 0, such as 1e-5.
+ * @return a tensor of x's shape. */
+LK_API lk_node lk_graph_group_norm(lk_graph *graph, lk_node x, int64_t groups, double epsilon);
+
 /** The same numbers in another shape.
  * @param graph a graph being built.
  * @param x any tensor.
@@ -250,6 +273,46 @@ LK_API lk_node lk_graph_concat(lk_graph *graph, lk_node a, lk_node b, int axis);
  * @return a tensor (.., m, n). */
 LK_API lk_node lk_graph_matmul(lk_graph *graph, lk_node a, lk_node b);
 
+/** Each row by the matrix of its group, where the rows of a group stand together: one product a group, without padding.
+ * @param graph a graph being built.
+ * @param x n x in.
+ * @param weights groups x in x out.
+ * @param index a tensor of one axis, n whole numbers from 0 to groups - 1, ascending; a run refuses others. It gets no gradient.
+ * @return n x out. */
+LK_API lk_node lk_graph_grouped_matmul(lk_graph *graph, lk_node x, lk_node weights, lk_node index);
+
+/** Convolution over one or two axes, channels last: y[o] = sum_k x[o stride + k - padding] w[k], with zeros around x. As many groups as
+ * channels make it depthwise.
+ * @param graph a graph being built.
+ * @param x (rows, length, channels) or (rows, height, width, channels).
+ * @param w (taps, channels / groups, out) or (taps, taps, channels / groups, out); the outputs of a group stand together.
+ * @param stride at least 1, of both axes.
+ * @param padding zeros on each side, at least 0.
+ * @param groups that channels and outputs are cut into, equally.
+ * @return (rows, length, out) or (rows, height, width, out). */
+LK_API lk_node lk_graph_convolution(lk_graph *graph, lk_node x, lk_node w, int64_t stride, int64_t padding, int64_t groups);
+
+/** The adjoint of lk_graph_convolution() with the same w: from its outputs to its inputs, (length - 1) stride + taps - 2 padding long.
+ * @param graph a graph being built.
+ * @param x (rows, length, out) or (rows, height, width, out).
+ * @param w (taps, channels / groups, out) or (taps, taps, channels / groups, out).
+ * @param stride at least 1, of both axes.
+ * @param padding at least 0.
+ * @param groups that channels and outputs are cut into, equally.
+ * @return (rows, length, channels) or (rows, height, width, channels). */
+LK_API lk_node lk_graph_transposed_convolution(lk_graph *graph, lk_node x, lk_node w, int64_t stride, int64_t padding, int64_t groups);
+
+/** Attention: out_i = sum_j p_ij v_j, p_ij the softmax over j of q_i . k_j / sqrt(width), by tiles with a running maximum, so that the
+ * matrix p is never held (Rabe and Staats 2021, arXiv:2112.05682; Dao et al. 2022, arXiv:2205.14135).
+ * @param graph a graph being built.
+ * @param q (rows, queries, heads, width).
+ * @param k (rows, keys, heads, width).
+ * @param v like k.
+ * @param mask (rows, keys): keys that take part have a number above 0; -1 = all. A query that sees none gets 0.
+ * @param causal not 0: the last query sees all keys, each one before it one less.
+ * @return like q. */
+LK_API lk_node lk_graph_attention(lk_graph *graph, lk_node q, lk_node k, lk_node v, lk_node mask, int causal);
+
 /** Rows of a table by number: an embedding.
  * @param graph a graph being built.
  * @param table rows x width.
@@ -264,6 +327,85 @@ LK_API lk_node lk_graph_gather(lk_graph *graph, lk_node table, lk_node index);
  * @param rows at least 1.
  * @return rows x width. */
 LK_API lk_node lk_graph_scatter_add(lk_graph *graph, lk_node x, lk_node index, int64_t rows);
+
+/** Means of segments: as lk_graph_scatter_add(), by the number of rows; 0 of an empty one.
+ * @param graph a graph being built.
+ * @param x n x width.
+ * @param index a tensor of one axis, n whole numbers from 0 to segments - 1.
+ * @param segments at least 1.
+ * @return segments x width. */
+LK_API lk_node lk_graph_segment_mean(lk_graph *graph, lk_node x, lk_node index, int64_t segments);
+
+/** Largest values of segments; -infinity of an empty one. Where several are the largest they share the gradient.
+ * @param graph a graph being built.
+ * @param x n x width.
+ * @param index a tensor of one axis, n whole numbers from 0 to segments - 1.
+ * @param segments at least 1.
+ * @return segments x width. */
+LK_API lk_node lk_graph_segment_max(lk_graph *graph, lk_node x, lk_node index, int64_t segments);
+
+/** exp(x) / sum exp(x) over the rows of each segment.
+ * @param graph a graph being built.
+ * @param x n x width.
+ * @param index a tensor of one axis, n whole numbers from 0 to segments - 1.
+ * @param segments at least 1.
+ * @return n x width. */
+LK_API lk_node lk_graph_segment_softmax(lk_graph *graph, lk_node x, lk_node index, int64_t segments);
+
+/** The permutation that sorts: x[order[0]] <= x[order[1]] ..., equal ones as they stood, NaN last.
+ * @param graph a graph being built.
+ * @param x a tensor of one axis.
+ * @return whole numbers, an index for lk_graph_gather(); no gradient. */
+LK_API lk_node lk_graph_order(lk_graph *graph, lk_node x);
+
+/** x in ascending order; each entry's gradient goes to where it came from.
+ * @param graph a graph being built.
+ * @param x a tensor of one axis.
+ * @return a tensor of x's shape. */
+LK_API lk_node lk_graph_sort(lk_graph *graph, lk_node x);
+
+/** Running sums along the last axis.
+ * @param graph a graph being built.
+ * @param x any tensor.
+ * @return a tensor of x's shape. */
+LK_API lk_node lk_graph_cumulative_sum(lk_graph *graph, lk_node x);
+
+/** The lower triangle of the last two axes, its diagonal included, and zeros above.
+ * @param graph a graph being built.
+ * @param x a tensor of at least two axes.
+ * @return a tensor of x's shape. */
+LK_API lk_node lk_graph_lower_triangle(lk_graph *graph, lk_node x);
+
+/** The factor L of A = L L', lower triangular. Of A the lower triangle is read, and gets the gradient.
+ * @param graph a graph being built.
+ * @param a (.., d, d), positive definite; a run refuses others (LK_ERROR_NUMERIC).
+ * @return (.., d, d). */
+LK_API lk_node lk_graph_cholesky(lk_graph *graph, lk_node a);
+
+/** L^-1 B, or L'^-1 B.
+ * @param graph a graph being built.
+ * @param l (.., d, d), of which the lower triangle is read.
+ * @param b (.., d, n).
+ * @param transpose not 0: by L'.
+ * @return (.., d, n). */
+LK_API lk_node lk_graph_solve_triangular(lk_graph *graph, lk_node l, lk_node b, int transpose);
+
+/** log det (L L') = 2 sum_i log L_ii.
+ * @param graph a graph being built.
+ * @param l (.., d, d), a Cholesky factor.
+ * @return (..). */
+LK_API lk_node lk_graph_log_determinant(lk_graph *graph, lk_node l);
+
+/** Eigenvalues of a symmetric matrix, ascending. Values nearer to each other than 1e-10 (floats: 1e-5) of the largest count as equal: the
+ * parts of a gradient that would turn their vectors into each other, which are not defined, are taken as 0. What does not depend on the
+ * choice of vectors within equal values, such as sums of functions of the values, has its right gradient.
+ * @param graph a graph being built.
+ * @param a (.., d, d); of its two triangles the mean is taken.
+ * @param vectors receives (.., d, d), a unit vector a row, the largest entry of each above 0; may be NULL.
+ * @param smallest_gap receives the smallest distance of two values by the largest of them, to see how near they are to being equal, with
+ * axes of length 1 in place of the last two; may be NULL. It gets no gradient.
+ * @return (.., d). */
+LK_API lk_node lk_graph_symmetric_eigen(lk_graph *graph, lk_node a, lk_node *vectors, lk_node *smallest_gap);
 
 /** Random numbers, new in each run: a draw depends on (seed, stream, run, row) alone, a row being what stands at one place of the
  * first axis.
@@ -293,6 +435,62 @@ LK_API void lk_graph_gradient(lk_graph *graph, lk_node y, const lk_node *x, int 
  * @param count at least 1.
  * @return a tensor of y's shape. */
 LK_API lk_node lk_graph_jvp(lk_graph *graph, lk_node y, const lk_node *x, const lk_node *tangents, int count);
+
+/** v' dy/dx, by reverse accumulation (a vector-Jacobian product), as new nodes.
+ * @param graph a graph being built.
+ * @param y any tensor.
+ * @param v a tensor of y's shape; it is not differentiated.
+ * @param x `count` tensors that y may depend on.
+ * @param count at least 1.
+ * @param out receives `count` tensors of the shapes of x. */
+LK_API void lk_graph_vjp(lk_graph *graph, lk_node y, lk_node v, const lk_node *x, int count, lk_node *out);
+
+/** H v with H the second derivatives of the sum of y: forward over reverse accumulation.
+ * @param graph a graph being built.
+ * @param y any tensor.
+ * @param x a tensor that y depends on.
+ * @param v a tensor of x's shape.
+ * @return a tensor of x's shape. */
+LK_API lk_node lk_graph_hessian_vector(lk_graph *graph, lk_node y, lk_node x, lk_node v);
+
+/** The divergence sum_i d field_i / d x_i of each row, exact by d forward products, or estimated from one as v' J v (Hutchinson 1989,
+ * Commun. Stat. Simul. 18, 1059-1076).
+ * @param graph a graph being built.
+ * @param field rows x d, each row a function of its row of x.
+ * @param x rows x d.
+ * @param probe v, rows x d, random of mean 0 and unit covariance; -1 = exact.
+ * @return rows x 1. */
+LK_API lk_node lk_graph_divergence(lk_graph *graph, lk_node field, lk_node x, lk_node probe);
+
+/** The value of y with the gradient of x: straight through (Bengio, Leonard and Courville 2013, arXiv:1308.3432).
+ * @param graph a graph being built.
+ * @param x any tensor.
+ * @param y a tensor of x's shape, such as x rounded.
+ * @return the tensor. */
+LK_API lk_node lk_graph_straight_through(lk_graph *graph, lk_node x, lk_node y);
+
+/** f(x), whose inner tensors are computed again for the gradient and need no memory until then (Chen et al. 2016, arXiv:1604.06174).
+ * @param graph a graph being built.
+ * @param f an expression.
+ * @param state handed to f.
+ * @param x `count` tensors: all that f depends on and a gradient is wanted of, weights too.
+ * @param count 1..5.
+ * @return f(x). */
+LK_API lk_node lk_graph_checkpoint(lk_graph *graph, lk_function f, void *state, const lk_node *x, int count);
+
+/** z = f(z, x) by rounds from a start, with the derivatives of the solution and not of the rounds (Bai, Kolter and Koltun 2019,
+ * arXiv:1909.01377): w = gradient + J' w by rounds, J = df/dz, and w' df/dx.
+ * @param graph a graph being built.
+ * @param f z and then the tensors x to a tensor of z's shape; a contraction of z.
+ * @param state handed to f.
+ * @param start any tensor of z's shape; it gets no gradient.
+ * @param x `count` tensors: all else that f depends on and a gradient is wanted of.
+ * @param count 0..5.
+ * @param rounds of z = f(z, x), at least 1.
+ * @param adjoint_rounds at least 1.
+ * @return z. */
+LK_API lk_node lk_graph_fixed_point(lk_graph *graph, lk_function f, void *state, lk_node start, const lk_node *x, int count, int64_t rounds,
+                                    int64_t adjoint_rounds);
 
 /** Keeps a tensor's values readable after each run.
  * @param graph a graph being built.

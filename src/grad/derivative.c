@@ -75,24 +75,42 @@ static lk_node *scratch_new(lk_graph *g, lk_node y, unsigned char **marks)
     return list;
 }
 
-void lk_graph_gradient(lk_graph *g, lk_node y, const lk_node *x, int count, lk_node *out)
+void lk_graph_vjp(lk_graph *g, lk_node y, lk_node v, const lk_node *x, int count, lk_node *out)
 {
     unsigned char *depends = NULL;
     for (int i = 0; i < count; i++) {
         out[i] = -1;
     }
-    lk_node *gradient = all_there(g, "gradient", y, x, count) ? scratch_new(g, y, &depends) : NULL;
+    if (!all_there(g, "gradient", y, x, count) || !lki_graph_has(g, "gradient", v)) {
+        return;
+    }
+    if (!lki_same_shape(&g->nodes[v], &g->nodes[y])) {
+        char s[96], t[96];
+        lki_graph_mistake(g, "vjp: the vector has shape %s and the tensor %s", lki_shape_text(&g->nodes[v], s, sizeof s),
+                          lki_shape_text(&g->nodes[y], t, sizeof t));
+        return;
+    }
+    lk_node *gradient = scratch_new(g, y, &depends);
     if (gradient == NULL) {
         return;
     }
     mark_dependents(g, y, x, count, depends);
-    lki_node shape = g->nodes[y];
-    gradient[y] = lki_graph_expand_to(g, lk_graph_constant(g, 1), &shape);
+    gradient[y] = v;
     accumulate(g, y, depends, gradient);
     for (int i = 0; i < count; i++) {
         out[i] = x[i] <= y && gradient[x[i]] >= 0 ? gradient[x[i]] : zeros_like(g, x[i]);
     }
     lki_release(g->building, gradient);
+}
+
+void lk_graph_gradient(lk_graph *g, lk_node y, const lk_node *x, int count, lk_node *out)
+{
+    lk_node one = -1;
+    if (lki_graph_has(g, "gradient", y)) {
+        lki_node shape = g->nodes[y];
+        one = lki_graph_expand_to(g, lk_graph_constant(g, 1), &shape);
+    }
+    lk_graph_vjp(g, y, one, x, count, out);
 }
 
 /* From the first node up: each that depends on some x gets the tangent that its inputs' tangents give it. */

@@ -30,6 +30,7 @@ void lk_graph_free(lk_graph *g)
     lki_memory_release(&memory, g->phases);
     lki_memory_release(&memory, g->order);
     lki_memory_release(&memory, g->arena);
+    lki_memory_release(&memory, g->scratch);
     lki_memory_release(&memory, g);
 }
 
@@ -114,6 +115,18 @@ bool lki_by_row_aligned(const lk_graph *g, const lki_node *node, int input)
     return x->axes == node->axes && x->axes > 0 && x->shape[0] == node->shape[0];
 }
 
+bool lki_by_place(const lk_graph *g, const lki_node *node, int input)
+{
+    const lki_node *x = &g->nodes[node->in[input]];
+    return x->axes > 0 && x->shape[0] == node->shape[0];
+}
+
+bool lki_by_first(const lk_graph *g, const lki_node *node, int input)
+{
+    (void)g, (void)node;
+    return input == 0;
+}
+
 /* Rows are batched where some input gives its rows one by one and no other needs to be there whole. */
 static bool is_batched(const lk_graph *g, const lki_node *node)
 {
@@ -154,6 +167,28 @@ static bool shape_good(lk_graph *g, const char *operation, int axes, const int64
     return true;
 }
 
+/* How far back a node is looked for that is the same already: derivatives ask for many twice. */
+enum { LOOK_BACK = 400 };
+
+static bool same_node(const lki_node *a, const lki_node *b)
+{
+    bool same = a->op == b->op && a->code == b->code && a->axes == b->axes && a->input_count == b->input_count && a->view == b->view &&
+                a->real[0] == b->real[0] && a->real[1] == b->real[1] && a->function == b->function && a->state == b->state;
+    same = same && memcmp(a->in, b->in, (size_t)a->input_count * sizeof *a->in) == 0 && memcmp(a->whole, b->whole, sizeof a->whole) == 0;
+    return same && memcmp(a->shape, b->shape, (size_t)a->axes * sizeof *a->shape) == 0 &&
+           (!a->view || (a->offset == b->offset && memcmp(a->stride, b->stride, (size_t)a->axes * sizeof *a->stride) == 0));
+}
+
+static lk_node find_same(const lk_graph *g, const lki_node *node)
+{
+    for (lk_node n = g->count - 1; n >= 0 && n >= g->count - LOOK_BACK; n--) {
+        if (same_node(&g->nodes[n], node)) {
+            return n;
+        }
+    }
+    return -1;
+}
+
 lk_node lki_graph_node(lk_graph *g, const lki_node *given)
 {
     const char *name = lki_ops[given->op]->name;
@@ -162,6 +197,10 @@ lk_node lki_graph_node(lk_graph *g, const lki_node *given)
     }
     if (g->count == INT32_MAX - 1) {
         return lki_graph_mistake(g, "%s: there are too many tensors", name);
+    }
+    lk_node there = given->op > LKI_OP_CONSTANT && given->op != LKI_OP_RANDOM ? find_same(g, given) : -1;
+    if (there >= 0) {
+        return there;
     }
     lk_status status = lki_grow(g->building, &g->nodes, &g->capacity, (size_t)g->count + 1, sizeof *g->nodes);
     if (status != LK_OK) {
@@ -275,15 +314,47 @@ void lk_graph_run_number(lk_graph *g, int64_t run)
 
 static const lki_op input_op = {.name = "input"}, parameter_op = {.name = "parameter"}, constant_op = {.name = "constant"};
 extern const lki_op lki_unary_op, lki_binary_op, lki_affine_op, lki_select_op, lki_copy_op, lki_stop_op, lki_sum_op, lki_max_op,
-    lki_reshape_op, lki_transpose_op, lki_expand_op, lki_slice_op, lki_pad_op, lki_concat_op, lki_matmul_op, lki_gather_op,
-    lki_scatter_op, lki_random_op;
+    lki_reshape_op, lki_transpose_op, lki_expand_op, lki_alias_op, lki_flip_op, lki_slice_op, lki_pad_op, lki_concat_op, lki_matmul_op,
+    lki_grouped_op, lki_grouped_weight_op, lki_convolution_op, lki_convolution_weight_op, lki_attention_op, lki_attention_gradient_op,
+    lki_gather_op, lki_scatter_op, lki_order_op, lki_cumulate_op, lki_triangle_op, lki_cholesky_op, lki_solve_op, lki_eigen_op,
+    lki_fixed_point_op, lki_checkpoint_op, lki_random_op;
 
 const lki_op *const lki_ops[LKI_OP_COUNT] = {
-    [LKI_OP_INPUT] = &input_op,         [LKI_OP_PARAMETER] = &parameter_op,     [LKI_OP_CONSTANT] = &constant_op,
-    [LKI_OP_UNARY] = &lki_unary_op,     [LKI_OP_BINARY] = &lki_binary_op,       [LKI_OP_AFFINE] = &lki_affine_op,
-    [LKI_OP_SELECT] = &lki_select_op,   [LKI_OP_COPY] = &lki_copy_op,           [LKI_OP_STOP] = &lki_stop_op,
-    [LKI_OP_SUM] = &lki_sum_op,         [LKI_OP_MAX] = &lki_max_op,             [LKI_OP_RESHAPE] = &lki_reshape_op,
-    [LKI_OP_TRANSPOSE] = &lki_transpose_op, [LKI_OP_EXPAND] = &lki_expand_op,   [LKI_OP_SLICE] = &lki_slice_op,
-    [LKI_OP_PAD] = &lki_pad_op,         [LKI_OP_CONCAT] = &lki_concat_op,       [LKI_OP_MATMUL] = &lki_matmul_op,
-    [LKI_OP_GATHER] = &lki_gather_op,   [LKI_OP_SCATTER] = &lki_scatter_op,     [LKI_OP_RANDOM] = &lki_random_op,
+    [LKI_OP_INPUT] = &input_op,
+    [LKI_OP_PARAMETER] = &parameter_op,
+    [LKI_OP_CONSTANT] = &constant_op,
+    [LKI_OP_UNARY] = &lki_unary_op,
+    [LKI_OP_BINARY] = &lki_binary_op,
+    [LKI_OP_AFFINE] = &lki_affine_op,
+    [LKI_OP_SELECT] = &lki_select_op,
+    [LKI_OP_COPY] = &lki_copy_op,
+    [LKI_OP_STOP] = &lki_stop_op,
+    [LKI_OP_SUM] = &lki_sum_op,
+    [LKI_OP_MAX] = &lki_max_op,
+    [LKI_OP_RESHAPE] = &lki_reshape_op,
+    [LKI_OP_TRANSPOSE] = &lki_transpose_op,
+    [LKI_OP_EXPAND] = &lki_expand_op,
+    [LKI_OP_ALIAS] = &lki_alias_op,
+    [LKI_OP_FLIP] = &lki_flip_op,
+    [LKI_OP_SLICE] = &lki_slice_op,
+    [LKI_OP_PAD] = &lki_pad_op,
+    [LKI_OP_CONCAT] = &lki_concat_op,
+    [LKI_OP_MATMUL] = &lki_matmul_op,
+    [LKI_OP_GROUPED] = &lki_grouped_op,
+    [LKI_OP_GROUPED_WEIGHT] = &lki_grouped_weight_op,
+    [LKI_OP_CONVOLUTION] = &lki_convolution_op,
+    [LKI_OP_CONVOLUTION_WEIGHT] = &lki_convolution_weight_op,
+    [LKI_OP_ATTENTION] = &lki_attention_op,
+    [LKI_OP_ATTENTION_GRADIENT] = &lki_attention_gradient_op,
+    [LKI_OP_GATHER] = &lki_gather_op,
+    [LKI_OP_SCATTER] = &lki_scatter_op,
+    [LKI_OP_ORDER] = &lki_order_op,
+    [LKI_OP_CUMULATE] = &lki_cumulate_op,
+    [LKI_OP_TRIANGLE] = &lki_triangle_op,
+    [LKI_OP_CHOLESKY] = &lki_cholesky_op,
+    [LKI_OP_SOLVE] = &lki_solve_op,
+    [LKI_OP_EIGEN] = &lki_eigen_op,
+    [LKI_OP_FIXED_POINT] = &lki_fixed_point_op,
+    [LKI_OP_CHECKPOINT] = &lki_checkpoint_op,
+    [LKI_OP_RANDOM] = &lki_random_op,
 };

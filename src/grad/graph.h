@@ -5,7 +5,7 @@
 #include "core/core.h"
 #include <likely/grad.h>
 
-enum { LKI_INPUTS_MAX = 3 };
+enum { LKI_INPUTS_MAX = 6, LKI_WHOLE_MAX = 8 };
 
 /* The random streams of graphs: beside those of core/philox.h, and 256 apart. */
 enum { LKI_STREAM_GRAPH = 160 };
@@ -25,12 +25,28 @@ typedef enum lki_op_code {
     LKI_OP_RESHAPE,
     LKI_OP_TRANSPOSE,
     LKI_OP_EXPAND,
+    LKI_OP_ALIAS,
+    LKI_OP_FLIP,
     LKI_OP_SLICE,
     LKI_OP_PAD,
     LKI_OP_CONCAT,
     LKI_OP_MATMUL,
+    LKI_OP_GROUPED,
+    LKI_OP_GROUPED_WEIGHT,
+    LKI_OP_CONVOLUTION,
+    LKI_OP_CONVOLUTION_WEIGHT,
+    LKI_OP_ATTENTION,
+    LKI_OP_ATTENTION_GRADIENT,
     LKI_OP_GATHER,
     LKI_OP_SCATTER,
+    LKI_OP_ORDER,
+    LKI_OP_CUMULATE,
+    LKI_OP_TRIANGLE,
+    LKI_OP_CHOLESKY,
+    LKI_OP_SOLVE,
+    LKI_OP_EIGEN,
+    LKI_OP_FIXED_POINT,
+    LKI_OP_CHECKPOINT,
     LKI_OP_RANDOM,
     LKI_OP_COUNT
 } lki_op_code;
@@ -48,8 +64,10 @@ typedef struct lki_node {
     int64_t shape[LK_AXES_MAX];
     int64_t stride[LK_AXES_MAX]; /* in elements; 0 = repeated */
     int64_t offset;              /* of a view within its base, in elements */
-    int64_t whole[LK_AXES_MAX];  /* axes, order, start, ... of the operation */
+    int64_t whole[LKI_WHOLE_MAX]; /* axes, order, start, ... of the operation */
     double real[2];
+    lk_function function; /* of a checkpoint or a fixed point: what is built again for its derivative */
+    void *state;
     /* The plan. */
     int phase;          /* of a node that is no view: when it is computed; -1 = before the run, or not at all */
     bool needed;        /* for some output */
@@ -64,6 +82,7 @@ typedef struct lki_work {
     const lk_graph *graph;
     const lki_node *node;
     int64_t first, last;
+    char *scratch; /* of the bytes that the operation asked for */
 } lki_work;
 
 /* All that is known of an operation, in one place. Derivatives are nodes of the same graph; a missing one (-1 in `tangents`, or
@@ -75,6 +94,7 @@ typedef struct lki_op {
     bool (*by_row)(const lk_graph *graph, const lki_node *node, int input);
     int64_t (*units)(const lk_graph *graph, const lki_node *node); /* NULL: the first axis */
     double (*work)(const lk_graph *graph, const lki_node *node);   /* flops of all units; NULL: one an element */
+    int64_t (*scratch)(const lk_graph *graph, const lki_node *node); /* bytes that a task needs for itself; NULL: none */
     /* Gradient of `input` where `g` is that of the node: a tensor of the input's shape. */
     lk_node (*reverse)(lk_graph *graph, lk_node y, int input, lk_node g);
     /* The node's tangent from its inputs' tangents. */
@@ -101,6 +121,9 @@ struct lk_graph {
     lk_node *order;
     char *arena;
     int64_t arena_bytes;
+    char *scratch;        /* threads x scratch_bytes */
+    int64_t scratch_bytes;
+    int threads;          /* that were planned for */
     int64_t block_rows;   /* rows that go through a batched phase together */
     int64_t run_number;
 };
@@ -117,9 +140,32 @@ bool lki_same_shape(const lki_node *a, const lki_node *b);
 lk_node lki_graph_contiguous(lk_graph *graph, lk_node x); /* x or a copy of it */
 lk_node lki_graph_sum_to(lk_graph *graph, lk_node x, const lki_node *shape); /* undoes broadcasting */
 lk_node lki_graph_expand_to(lk_graph *graph, lk_node x, const lki_node *shape);
+lk_node lki_graph_alias(lk_graph *graph, lk_node x); /* x under another name: a leaf of what is built on it */
+/* x with zeros above diagonal `offset` and `diagonal` times what is on it. */
+lk_node lki_graph_triangle(lk_graph *graph, lk_node x, int64_t offset, double diagonal);
+lk_node lki_graph_flip(lk_graph *graph, lk_node x, int axis); /* a view with the axis backwards */
 lk_node lki_graph_pad(lk_graph *graph, lk_node x, int axis, int64_t start, int64_t step, int64_t length);
 bool lki_shape_broadcast(const lki_node *a, const lki_node *b, lki_node *out);
 bool lki_by_row_aligned(const lk_graph *graph, const lki_node *node, int input);
+
+/* A view of x, with x's strides and offset until the caller changes them. */
+lki_node lki_view_of(const lk_graph *graph, lki_op_code op, lk_node x);
+bool lki_by_place(const lk_graph *graph, const lki_node *node, int input); /* the first axis of any input that has it */
+bool lki_by_first(const lk_graph *graph, const lki_node *node, int input); /* the first input by rows, the others whole */
+
+/* The product C (m x n, row by row `ldc` apart) = scale A B + keep C, each factor as it lies or transposed, in the graph's precision. */
+typedef struct lki_factor {
+    const void *at;
+    int64_t leading;
+    bool transposed;
+} lki_factor;
+void lki_product_run(lk_precision precision, int64_t m, int64_t n, int64_t k, double scale, lki_factor a, lki_factor b, double keep,
+                     void *c, int64_t ldc);
+
+/* defined.c: derivatives of a fused operation from its definition by others. */
+typedef lk_node (*lki_definition)(lk_graph *graph, const lki_node *node, const lk_node *inputs);
+lk_node lki_defined_reverse(lk_graph *graph, lk_node y, int input, lk_node gradient, lki_definition define);
+lk_node lki_defined_forward(lk_graph *graph, lk_node y, const lk_node *tangents, lki_definition define);
 
 /* Where unit `first` of a node begins, given that its units are places of the first axis. */
 static inline const char *lki_node_at(const lk_graph *graph, const lki_node *node, int64_t first)

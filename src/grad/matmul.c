@@ -6,7 +6,7 @@
 
 /* How BLAS reads the last two axes: row-major as they lie, or as the transpose of what lies there. */
 typedef struct layout {
-    CBLAS_TRANSPOSE transposed;
+    bool transposed;
     int leading;
     bool fits;
 } layout;
@@ -16,10 +16,10 @@ static layout layout_of(const lki_node *x)
     int64_t rows = x->shape[x->axes - 2], columns = x->shape[x->axes - 1];
     int64_t down = x->stride[x->axes - 2], across = x->stride[x->axes - 1];
     if ((across == 1 || columns == 1) && (down >= columns || rows == 1)) {
-        return (layout){CblasNoTrans, (int)(rows == 1 ? columns : down), true};
+        return (layout){false, (int)(rows == 1 ? columns : down), true};
     }
     if ((down == 1 || rows == 1) && (across >= rows || columns == 1)) {
-        return (layout){CblasTrans, (int)(columns == 1 ? rows : across), true};
+        return (layout){true, (int)(columns == 1 ? rows : across), true};
     }
     return (layout){.fits = false};
 }
@@ -73,15 +73,21 @@ lk_node lk_graph_matmul(lk_graph *g, lk_node a, lk_node b)
     return lki_graph_node(g, &node);
 }
 
+void lki_product_run(lk_precision precision, int64_t m, int64_t n, int64_t k, double scale, lki_factor a, lki_factor b, double keep,
+                     void *c, int64_t ldc)
+{
+    const CBLAS_TRANSPOSE ta = a.transposed ? CblasTrans : CblasNoTrans, tb = b.transposed ? CblasTrans : CblasNoTrans;
+    if (precision == LK_FLOAT32) {
+        cblas_sgemm(CblasRowMajor, ta, tb, (int)m, (int)n, (int)k, (float)scale, a.at, (int)a.leading, b.at, (int)b.leading, (float)keep, c,
+                    (int)ldc);
+    } else {
+        cblas_dgemm(CblasRowMajor, ta, tb, (int)m, (int)n, (int)k, scale, a.at, (int)a.leading, b.at, (int)b.leading, keep, c, (int)ldc);
+    }
+}
+
 static void multiply(const lk_graph *g, int64_t m, int64_t n, int64_t k, const char *a, layout la, const char *b, layout lb, char *c)
 {
-    if (g->precision == LK_FLOAT32) {
-        cblas_sgemm(CblasRowMajor, la.transposed, lb.transposed, (int)m, (int)n, (int)k, 1.0f, (const float *)(const void *)a,
-                    la.leading, (const float *)(const void *)b, lb.leading, 0.0f, (float *)(void *)c, (int)n);
-    } else {
-        cblas_dgemm(CblasRowMajor, la.transposed, lb.transposed, (int)m, (int)n, (int)k, 1.0, (const double *)(const void *)a,
-                    la.leading, (const double *)(const void *)b, lb.leading, 0.0, (double *)(void *)c, (int)n);
-    }
+    lki_product_run(g->precision, m, n, k, 1, (lki_factor){a, la.leading, la.transposed}, (lki_factor){b, lb.leading, lb.transposed}, 0, c, n);
 }
 
 /* Where the matrix stands whose place in the axes in front of the output is `index`. */
@@ -106,8 +112,13 @@ static lk_status matmul_run(const lki_work *w)
     const size_t bytes = w->graph->bytes;
     char *out = node->data + (size_t)(w->first * node->stride[0]) * bytes;
     if (fronts == 0) {
-        int64_t step = la.transposed == CblasNoTrans ? la.leading : 1;
+        int64_t step = la.transposed ? 1 : la.leading;
         multiply(w->graph, w->last - w->first, n, k, a->data + (size_t)(w->first * step) * bytes, la, b->data, lb, out);
+        return LK_OK;
+    }
+    if (b->axes == 2 && lki_node_contiguous(a)) { /* all matrices in front as one */
+        const int64_t rows = m * (node->stride[0] / (m * n)) * (w->last - w->first);
+        multiply(w->graph, rows, n, k, lki_node_at(w->graph, a, w->first), la, b->data, lb, out);
         return LK_OK;
     }
     int64_t index[LK_AXES_MAX] = {w->first};

@@ -5,10 +5,19 @@
 #include <string.h>
 
 /* Rows of a batched phase that go through all of its nodes together: enough for a matrix product to be efficient, few enough for
- * what is between layers to stay in the cache, and many blocks for threads to share. */
-static int64_t block_rows_of(int64_t rows)
+ * what is between layers to stay in the cache, and many blocks for threads to share. A tensor's part of a block is at most BLOCK_BYTES. */
+enum { BLOCK_BYTES = 512 * 1024 };
+
+static int64_t block_rows_of(const lk_graph *g)
 {
-    return rows >= 512 ? 128 : rows >= 128 ? 64 : 32;
+    int64_t rows = g->rows >= 512 ? 128 : g->rows >= 128 ? 64 : 32, longest = 1;
+    for (lk_node n = 0; n < g->count; n++) {
+        const lki_node *node = &g->nodes[n];
+        int64_t bytes = node->batched && node->needed && !node->view ? node->stride[0] * (int64_t)g->bytes : 0;
+        longest = bytes > longest ? bytes : longest;
+    }
+    int64_t most = BLOCK_BYTES / longest;
+    return most < 1 ? 1 : most < rows ? most : rows;
 }
 
 /* A task is worth waking a thread for, and a matrix product is not cut below 128 rows, where packing would begin to count. */
@@ -299,6 +308,19 @@ done:
     return status;
 }
 
+/* What tasks need for themselves, once for each thread. */
+static lk_status scratch_make(lk_context *ctx, lk_graph *g)
+{
+    g->threads = lki_threads(ctx);
+    for (lk_node n = 0; n < g->count; n++) {
+        const lki_node *node = &g->nodes[n];
+        int64_t bytes = node->phase >= 0 && lki_ops[node->op]->scratch != NULL ? lki_ops[node->op]->scratch(g, node) : 0;
+        bytes = (bytes + 63) / 64 * 64;
+        g->scratch_bytes = bytes > g->scratch_bytes ? bytes : g->scratch_bytes;
+    }
+    return g->scratch_bytes == 0 ? LK_OK : lki_allocate(ctx, lki_product((size_t)g->threads, (size_t)g->scratch_bytes), 1, &g->scratch);
+}
+
 lk_status lk_graph_plan(lk_context *ctx, lk_graph *g)
 {
     bool output = false;
@@ -316,11 +338,14 @@ lk_status lk_graph_plan(lk_context *ctx, lk_graph *g)
     if (!output) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "the graph has no output: name one by lk_graph_output()");
     }
-    g->block_rows = block_rows_of(g->rows);
+    g->block_rows = block_rows_of(g);
     lk_status status = order_nodes(ctx, g);
     if (status == LK_OK) {
         count_tasks(g);
         status = place(ctx, g);
+    }
+    if (status == LK_OK) {
+        status = scratch_make(ctx, g);
     }
     if (status != LK_OK) {
         g->status = status;

@@ -12,20 +12,20 @@ typedef struct replay {
 } replay;
 
 /* A block of rows goes through all nodes of the phase. */
-static lk_status run_rows(lk_context *ctx, const replay *r, int64_t block)
+static lk_status run_rows(lk_context *ctx, const replay *r, int64_t block, char *scratch)
 {
     const lk_graph *g = r->graph;
     int64_t first = block * g->block_rows, last = first + g->block_rows < g->rows ? first + g->block_rows : g->rows;
     for (int32_t i = r->phase->first; i < r->phase->first + r->phase->count; i++) {
         const lki_node *node = &g->nodes[g->order[i]];
-        lki_work work = {.ctx = ctx, .graph = g, .node = node, .first = first, .last = last};
+        lki_work work = {.ctx = ctx, .graph = g, .node = node, .first = first, .last = last, .scratch = scratch};
         LKI_TRY(lki_ops[node->op]->run(&work));
     }
     return LK_OK;
 }
 
 /* Some units of the node that the task belongs to: the last one whose tasks begin at or before it. */
-static lk_status run_units(lk_context *ctx, const replay *r, int64_t task)
+static lk_status run_units(lk_context *ctx, const replay *r, int64_t task, char *scratch)
 {
     const lk_graph *g = r->graph;
     int32_t low = 0, high = r->phase->count - 1;
@@ -39,21 +39,21 @@ static lk_status run_units(lk_context *ctx, const replay *r, int64_t task)
     }
     const lki_node *node = &g->nodes[g->order[r->phase->first + low]];
     int64_t units = lki_node_units(g, node), grain = lki_node_grain(g, node), first = (task - node->first_task) * grain;
-    lki_work work = {.ctx = ctx, .graph = g, .node = node, .first = first, .last = first + grain < units ? first + grain : units};
+    lki_work work = {.ctx = ctx, .graph = g, .node = node, .first = first, .last = first + grain < units ? first + grain : units, .scratch = scratch};
     return lki_ops[node->op]->run(&work);
 }
 
 static lk_status run_task(lk_context *ctx, void *state, int thread, int64_t index)
 {
     const replay *r = state;
-    (void)thread;
-    return r->phase->batched ? run_rows(ctx, r, index) : run_units(ctx, r, index);
+    char *scratch = r->graph->scratch == NULL ? NULL : r->graph->scratch + (size_t)thread * (size_t)r->graph->scratch_bytes;
+    return r->phase->batched ? run_rows(ctx, r, index, scratch) : run_units(ctx, r, index, scratch);
 }
 
 static lk_status run_phase(lk_context *ctx, const lk_graph *g, const lki_phase *phase)
 {
     replay r = {g, phase};
-    if (phase->work >= PHASE_WORK && lki_threads(ctx) > 1) {
+    if (phase->work >= PHASE_WORK && lki_threads(ctx) > 1 && lki_threads(ctx) <= g->threads) {
         return lki_parallel(ctx, phase->tasks, run_task, &r);
     }
     for (int64_t i = 0; i < phase->tasks; i++) {

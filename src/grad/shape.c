@@ -4,8 +4,7 @@
 #include "grad/tensor_kernel.h"
 #include <string.h>
 
-/* A view of x: x's strides and offset until the caller changes them. */
-static lki_node view_of(const lk_graph *g, lki_op_code op, lk_node x)
+lki_node lki_view_of(const lk_graph *g, lki_op_code op, lk_node x)
 {
     lki_node node = g->nodes[x];
     node.op = op;
@@ -57,7 +56,7 @@ lk_node lk_graph_reshape(lk_graph *g, lk_node x, int axes, const int64_t *shape)
     if (x < 0) {
         return -1;
     }
-    lki_node node = view_of(g, LKI_OP_RESHAPE, x);
+    lki_node node = lki_view_of(g, LKI_OP_RESHAPE, x);
     node.axes = axes;
     memcpy(node.shape, to.shape, sizeof node.shape);
     int64_t stride = 1;
@@ -103,7 +102,7 @@ lk_node lk_graph_transpose(lk_graph *g, lk_node x, const int *order)
         exchange[axes - 1] = axes - 2;
         order = exchange;
     }
-    lki_node node = view_of(g, LKI_OP_TRANSPOSE, x);
+    lki_node node = lki_view_of(g, LKI_OP_TRANSPOSE, x);
     for (int i = 0; i < axes; i++) {
         if (order[i] < 0 || order[i] >= axes || (seen >> order[i] & 1) != 0) {
             return lki_graph_mistake(g, "transpose: the order names axis %d; it names each of the %d axes once", order[i], axes);
@@ -155,7 +154,7 @@ lk_node lki_graph_expand_to(lk_graph *g, lk_node x, const lki_node *shape)
     if (!lki_shape_broadcast(&g->nodes[x], &to, &common) || !lki_same_shape(&common, &to)) {
         return misshapen(g, "expand", &g->nodes[x], &to);
     }
-    lki_node node = view_of(g, LKI_OP_EXPAND, x);
+    lki_node node = lki_view_of(g, LKI_OP_EXPAND, x);
     int missing = to.axes - node.axes;
     node.axes = to.axes;
     memcpy(node.shape, to.shape, sizeof node.shape);
@@ -183,6 +182,52 @@ static lk_node expand_forward(lk_graph *g, lk_node y, const lk_node *tangents)
 {
     lki_node node = g->nodes[y];
     return lki_graph_expand_to(g, tangents[0], &node);
+}
+
+/* ---- alias and flip ---- */
+
+lk_node lki_graph_alias(lk_graph *g, lk_node x)
+{
+    if (!lki_graph_has(g, "alias", x)) {
+        return -1;
+    }
+    lki_node node = lki_view_of(g, LKI_OP_ALIAS, x);
+    return lki_graph_node(g, &node);
+}
+
+static lk_node alias_reverse(lk_graph *g, lk_node y, int input, lk_node gradient)
+{
+    (void)g, (void)y, (void)input;
+    return gradient;
+}
+
+static lk_node alias_forward(lk_graph *g, lk_node y, const lk_node *tangents)
+{
+    (void)g, (void)y;
+    return tangents[0];
+}
+
+lk_node lki_graph_flip(lk_graph *g, lk_node x, int axis)
+{
+    if (!lki_graph_has(g, "flip", x)) {
+        return -1;
+    }
+    lki_node node = lki_view_of(g, LKI_OP_FLIP, x);
+    node.offset += (node.shape[axis] - 1) * node.stride[axis];
+    node.stride[axis] = -node.stride[axis];
+    node.whole[0] = axis;
+    return lki_graph_node(g, &node);
+}
+
+static lk_node flip_reverse(lk_graph *g, lk_node y, int input, lk_node gradient)
+{
+    (void)input;
+    return lki_graph_flip(g, gradient, (int)g->nodes[y].whole[0]);
+}
+
+static lk_node flip_forward(lk_graph *g, lk_node y, const lk_node *tangents)
+{
+    return lki_graph_flip(g, tangents[0], (int)g->nodes[y].whole[0]);
 }
 
 lk_node lki_graph_sum_to(lk_graph *g, lk_node x, const lki_node *shape)
@@ -214,7 +259,7 @@ lk_node lk_graph_slice(lk_graph *g, lk_node x, int axis, int64_t start, int64_t 
         return lki_graph_mistake(g, "slice: %lld entries of axis %d from %lld by steps of %lld are not all in shape %s", (long long)length,
                                  axis, (long long)start, (long long)step, lki_shape_text(&g->nodes[x], text, sizeof text));
     }
-    lki_node node = view_of(g, LKI_OP_SLICE, x);
+    lki_node node = lki_view_of(g, LKI_OP_SLICE, x);
     node.offset += start * node.stride[axis];
     node.stride[axis] *= step;
     node.shape[axis] = length;
@@ -372,11 +417,13 @@ static lk_node concat_forward(lk_graph *g, lk_node y, const lk_node *tangents)
     return lk_graph_concat(g, part[0], part[1], (int)g->nodes[y].whole[0]);
 }
 
-extern const lki_op lki_reshape_op, lki_transpose_op, lki_expand_op, lki_slice_op, lki_pad_op, lki_concat_op;
+extern const lki_op lki_reshape_op, lki_transpose_op, lki_expand_op, lki_alias_op, lki_flip_op, lki_slice_op, lki_pad_op, lki_concat_op;
 const lki_op lki_reshape_op = {.name = "reshape", .by_row = reshape_by_row, .reverse = reshape_reverse, .forward = reshape_forward};
 const lki_op lki_transpose_op = {.name = "transpose", .by_row = transpose_by_row, .reverse = transpose_reverse,
                                  .forward = transpose_forward};
 const lki_op lki_expand_op = {.name = "expand", .by_row = lki_by_row_aligned, .reverse = expand_reverse, .forward = expand_forward};
+const lki_op lki_alias_op = {.name = "alias", .by_row = lki_by_row_aligned, .reverse = alias_reverse, .forward = alias_forward};
+const lki_op lki_flip_op = {.name = "flip", .by_row = along_by_row, .reverse = flip_reverse, .forward = flip_forward};
 const lki_op lki_slice_op = {.name = "slice", .by_row = along_by_row, .reverse = slice_reverse, .forward = slice_forward};
 const lki_op lki_pad_op = {.name = "pad", .run = pad_run, .by_row = along_by_row, .units = along_units, .reverse = pad_reverse,
                            .forward = pad_forward};

@@ -28,6 +28,10 @@ typedef struct lki_tensor_kernels {
     void (*column_sum)(int64_t rows, int64_t stride, int64_t columns, const void *x, void *out);
     void (*column_max)(int64_t rows, int64_t stride, int64_t columns, const void *x, void *out);
     void (*add)(int64_t n, const void *x, void *sum); /* sum += x */
+    void (*most)(int64_t n, const void *x, void *largest); /* largest = max(largest, x) */
+    void (*multiply_add)(int64_t n, const void *a, const void *b, void *sum); /* sum += a b */
+    /* x = exp(x - shift) in place; the sum of it. */
+    double (*exp_row)(int64_t n, double shift, void *x);
     /* AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2) and stochastic gradient descent with momentum on n parameters;
      * rates as lki_update_rates. */
     void (*adamw)(int64_t n, const lki_update_rates *rates, const void *gradient, void *first, void *second, void *parameter);

@@ -178,6 +178,35 @@ static void K(add)(int64_t n, const void *xs, void *sums)
     }
 }
 
+static void K(most)(int64_t n, const void *xs, void *largests)
+{
+    const REAL *restrict x = xs;
+    REAL *restrict largest = largests;
+    for (int64_t i = 0; i < n; i++) {
+        largest[i] = x[i] > largest[i] || x[i] != x[i] ? x[i] : largest[i];
+    }
+}
+
+static void K(multiply_add)(int64_t n, const void *as, const void *bs, void *sums)
+{
+    const REAL *restrict a = as;
+    const REAL *restrict b = bs;
+    REAL *restrict sum = sums;
+    for (int64_t i = 0; i < n; i++) {
+        sum[i] += a[i] * b[i];
+    }
+}
+
+static double K(exp_row)(int64_t n, double shift, void *xs)
+{
+    REAL *x = xs;
+    const REAL m = (REAL)shift;
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = R_EXP(x[i] - m);
+    }
+    return K(lane_sum)(n, x, 0);
+}
+
 /* ---- steps of training ---- */
 
 static void K(adamw)(int64_t n, const lki_update_rates *r, const void *gs, void *firsts, void *seconds, void *parameters)

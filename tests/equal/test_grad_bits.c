@@ -177,8 +177,68 @@ static void no_leak(void **state)
     assert_int_equal(memory.live, 0);
 }
 
+/* Convolutions, group norm and attention over pictures: work of several strips and tiles. */
+static uint64_t picture_bits(int threads)
+{
+    enum { N = 13, WEIGHTS = 4 };
+    check_memory memory = {0};
+    lk_allocator allocator = check_allocator(&memory);
+    lk_context_options options = {.size = sizeof options, .threads = threads, .allocator = &allocator};
+    lk_context *ctx = NULL;
+    lk_graph *g = NULL;
+    uint64_t sum = 0;
+    assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
+    check_ok(ctx, lk_graph_new(ctx, LK_FLOAT32, &g));
+    lk_node x = lk_graph_rows(g, 4, (const int64_t[4]){N, 20, 20, 3}), gradient[WEIGHTS];
+    lk_node w[WEIGHTS] = {lk_graph_parameter(g, 4, (const int64_t[4]){3, 3, 3, 32}), lk_graph_parameter(g, 4, (const int64_t[4]){3, 3, 1, 32}),
+                          lk_graph_parameter(g, 2, (const int64_t[2]){32, 96}), lk_graph_parameter(g, 4, (const int64_t[4]){2, 2, 8, 32})};
+    lk_node h = lk_graph_group_norm(g, lk_graph_convolution(g, x, w[0], 1, 1, 1), 4, 1e-5);
+    h = lk_graph_unary(g, LK_SILU, lk_graph_convolution(g, h, w[1], 1, 1, 32));
+    lk_node qkv = lk_graph_matmul(g, lk_graph_reshape(g, h, 3, (const int64_t[3]){N, 400, 32}), w[2]), part[3];
+    for (int i = 0; i < 3; i++) {
+        part[i] = lk_graph_reshape(g, lk_graph_slice(g, qkv, 2, 32 * i, 32, 1), 4, (const int64_t[4]){N, 400, 4, 8});
+    }
+    h = lk_graph_reshape(g, lk_graph_attention(g, part[0], part[1], part[2], -1, 1), 4, (const int64_t[4]){N, 20, 20, 32});
+    h = lk_graph_transposed_convolution(g, h, w[3], 2, 0, 1);
+    lk_node loss = lk_graph_mean(g, lk_graph_unary(g, LK_SQUARE, h), -1);
+    lk_graph_gradient(g, loss, w, WEIGHTS, gradient);
+    for (int i = 0; i < WEIGHTS; i++) {
+        gradient[i] = lk_graph_output(g, gradient[i]);
+    }
+    check_ok(ctx, lk_graph_plan(ctx, g));
+    put(g, x, 1, 1, 0);
+    for (int i = 0; i < WEIGHTS; i++) {
+        put(g, w[i], 10 + (uint64_t)i, 0.3, 0);
+    }
+    const long calls = memory.calls;
+    check_ok(ctx, lk_graph_run(ctx, g));
+    check_ok(ctx, lk_graph_run(ctx, g));
+    assert_int_equal(memory.calls, calls);
+    for (int i = 0; i < WEIGHTS; i++) {
+        const float *v = lk_graph_values(g, gradient[i]);
+        for (int64_t j = 0; j < count_of(g, w[i]); j++) {
+            uint32_t bits;
+            assert_true(isfinite(v[j]) && v[j] != 0);
+            memcpy(&bits, &v[j], sizeof bits);
+            sum = sum * 31 + bits;
+        }
+    }
+    lk_graph_free(g);
+    lk_context_free(ctx);
+    assert_int_equal(memory.live, 0);
+    return sum;
+}
+
+static void pictures(void **state)
+{
+    (void)state;
+    uint64_t one = picture_bits(1);
+    assert_true(one == picture_bits(2));
+    assert_true(one == picture_bits(5));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits), cmocka_unit_test(batched_is_whole), cmocka_unit_test(no_leak)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits), cmocka_unit_test(pictures), cmocka_unit_test(batched_is_whole), cmocka_unit_test(no_leak)};
     return cmocka_run_group_tests(tests, check_setup, check_teardown);
 }

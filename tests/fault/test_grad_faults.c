@@ -118,11 +118,38 @@ static void wrong(lk_context *ctx, int which, const char *part)
     case 15:
         bad = lk_graph_layer_norm(g, x, 0);
         break;
+    case 16:
+        bad = lk_graph_convolution(g, x, y, 1, 0, 1);
+        break;
+    case 17:
+        bad = lk_graph_attention(g, x, x, y, -1, 0);
+        break;
+    case 18:
+        bad = lk_graph_grouped_matmul(g, x, y, v);
+        break;
+    case 19:
+        bad = lk_graph_cholesky(g, x);
+        break;
+    case 20:
+        bad = lk_graph_group_norm(g, x, 3, 1e-5);
+        break;
+    case 21:
+        bad = lk_graph_order(g, x);
+        break;
+    case 22:
+        bad = lk_graph_divergence(g, x, y, -1);
+        break;
+    case 23:
+        bad = lk_graph_checkpoint(g, NULL, NULL, &x, 1);
+        break;
+    case 24:
+        bad = lk_graph_fixed_point(g, NULL, NULL, x, NULL, 0, 1, 1);
+        break;
     default:
         break;
     }
     assert_int_equal(bad, -1);
-    if (which < 16) {
+    if (which < 25) {
         lk_graph_output(g, lk_graph_unary(g, LK_EXP, bad)); /* what follows does no harm and hides nothing */
     }
     check_status(ctx, LK_ERROR_ARGUMENT, lk_graph_plan(ctx, g));
@@ -139,7 +166,10 @@ static void mistakes(void **state)
         "rows: there are 5 rows here and 3", "gather: shapes (3, 4) and (5, 2)", "concat: shapes (3, 4) and (5, 2) do not match beside axis 0",
         "jvp: tangent 0 has shape (5, 2) and its tensor (3, 4)", "exp: 99 is no tensor", "expand: shape (5) cannot become (3, 4)",
         "scatter_add: 3 rows and 5 indices", "transpose: the order names axis 0", "softmax: axis is 2", "layer_norm: 2 axes and epsilon 0",
-        "no output"};
+        "convolution: shapes (3, 4) and (5, 2) with stride 1, padding 0 and 1 groups do not match", "attention: queries (3, 4)",
+        "grouped_matmul: shapes (3, 4), (5, 2) and (5) do not match", "cholesky: shape (3, 4)", "group_norm: shape (3, 4), 3 groups",
+        "order: shape (3, 4)", "divergence: a field of shape (3, 4) at points of shape (5, 2)", "checkpoint: a function of 1 tensors",
+        "fixed_point: 0 tensors", "no output"};
     for (int i = 0; i < (int)(sizeof parts / sizeof parts[0]); i++) {
         wrong(*state, i, parts[i]);
     }
