@@ -102,6 +102,12 @@ LK_API LK_NODISCARD lk_status lk_context_new(lk_context **out, const lk_context_
  * @param context NULL is fine. Objects made with it live on. */
 LK_API void lk_context_free(lk_context *context);
 
+/** Asks the call that runs with a context to stop with LK_ERROR_CANCELLED, as a cancel callback does, or takes that back. Calls that
+ * begin while it is asked for stop at once. May be called from any thread, and from a signal handler.
+ * @param context a context.
+ * @param stop 1 = stop; 0 = go on: needed before the context is used again. */
+LK_API void lk_context_cancel(lk_context *context, int stop);
+
 /** The text of the last error in this context: the offending value, its place, and what would be right.
  * @param context the context of the call that failed; NULL gives a fixed text.
  * @return borrowed text, valid until the next call with this context; "" after none. */

@@ -88,6 +88,24 @@ LK_API LK_NODISCARD lk_status lk_model_save(lk_context *context, const lk_model 
  * Cost: linear in the file's size. */
 LK_API LK_NODISCARD lk_status lk_model_load(lk_context *context, const char *path, lk_model **out);
 
+/** Writes a model into memory: the bytes of its file.
+ * @param context a context.
+ * @param model a model.
+ * @param bytes receives them; give them back by lk_free().
+ * @param size receives how many.
+ * Errors: LK_ERROR_MEMORY, LK_ERROR_UNSUPPORTED.
+ * Cost: linear in the model's size. */
+LK_API LK_NODISCARD lk_status lk_model_pack(lk_context *context, const lk_model *model, char **bytes, size_t *size);
+
+/** Reads a model from memory. Anything malformed is refused; nothing in it is executed.
+ * @param context a context.
+ * @param bytes what lk_model_pack() gave, or a model file's content; not needed afterwards.
+ * @param size how many.
+ * @param out receives the model; free it by lk_model_free().
+ * Errors: LK_ERROR_FORMAT (what is wrong at which byte or key), LK_ERROR_MEMORY.
+ * Cost: linear in the size. */
+LK_API LK_NODISCARD lk_status lk_model_unpack(lk_context *context, const char *bytes, size_t size, lk_model **out);
+
 /** All that is known about a model, as JSON: method, parameters, n, d, log_likelihood, bic, icl, aic, free_parameters,
  * converged, iterations, degenerate, components, columns.
  * @param context a context.

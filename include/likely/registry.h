@@ -74,6 +74,17 @@ LK_API const lk_method *lk_method_at(int64_t index);
  * @return static descriptor; NULL if there is none of that name. */
 LK_API const lk_method *lk_method_find(const char *name);
 
+/** A method's descriptor as JSON, for faces in other languages: name, summary, citation, roles (a list with commas), operations (an
+ * array of words), missing_values (whether a fit takes rows with missing values), and parameters, an array in the order of the help, each
+ * with name, type (flag, integer, real, range, choice, choices or text), default (its text, or null), summary, low and high of numbers
+ * (null = no bound), choices and placeholder where it has them.
+ * @param context a context.
+ * @param method a descriptor of the registry.
+ * @param out receives the text; give it back by lk_free().
+ * Errors: LK_ERROR_ARGUMENT (not of the registry), LK_ERROR_MEMORY.
+ * Cost: linear in the number of parameters. */
+LK_API LK_NODISCARD lk_status lk_method_info(lk_context *context, const lk_method *method, char **out);
+
 /** The word for an operation, such as "log_density".
  * @param operation one lk_operation.
  * @return static text; NULL if it is none. */

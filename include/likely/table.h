@@ -104,6 +104,28 @@ LK_API LK_NODISCARD lk_status lk_table_read(lk_context *context, const char *pat
 LK_API LK_NODISCARD lk_status lk_table_from_array(lk_context *context, const double *values, int64_t rows,
                                                   int64_t columns, const char *const *names, lk_table **out);
 
+/** A column in the caller's memory. */
+typedef struct lk_array_column {
+    const char *name;          /**< NULL gives x1, x2, ... by its position; copied */
+    lk_type type;              /**< real, integer or category */
+    const double *values;      /**< borrowed; NaN = missing. Of a category the numbers of its levels, from 0 */
+    int64_t stride;            /**< from one row's value to the next one's, in doubles; may be negative */
+    const char *const *levels; /**< of a category; distinct, copied; NULL otherwise */
+    int64_t level_count;       /**< how many of them */
+} lk_array_column;
+
+/** Makes a table over columns that stay where they are: nothing is copied. The values must outlive the table and not change.
+ * @param context a context.
+ * @param columns the columns; the array itself is not needed afterwards.
+ * @param count at least 1.
+ * @param rows at least 0.
+ * @param out receives the table; free it by lk_table_free().
+ * Errors: LK_ERROR_ARGUMENT, LK_ERROR_DATA (an infinity, a fraction in a column of integers, a number that is no level, with row and
+ * column; two columns or levels of one name), LK_ERROR_MEMORY.
+ * Cost: one pass over the values. */
+LK_API LK_NODISCARD lk_status lk_table_from_columns(lk_context *context, const lk_array_column *columns, int64_t count, int64_t rows,
+                                                    lk_table **out);
+
 /** Frees a table.
  * @param table NULL is fine. */
 LK_API void lk_table_free(lk_table *table);

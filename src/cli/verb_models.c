@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 
 static const cli_example examples[] = {
@@ -12,50 +11,23 @@ static const cli_example examples[] = {
     {NULL, NULL},
 };
 
-static const char *const type_names[] = {"flag", "integer", "real", "range", "choice", "choices", "text"};
-
-static json_t *parameter_json(const lk_parameter *p)
-{
-    json_t *object = json_pack("{s:s, s:s, s:s?, s:s}", "name", p->name, "type", type_names[p->type], "default",
-                               p->value, "summary", p->summary);
-    if (p->type == LK_PARAMETER_INTEGER || p->type == LK_PARAMETER_REAL || p->type == LK_PARAMETER_RANGE) {
-        json_object_set_new(object, "low", isfinite(p->low) ? json_real(p->low) : json_null());
-        json_object_set_new(object, "high", isfinite(p->high) ? json_real(p->high) : json_null());
-    }
-    if (p->choices != NULL) {
-        json_object_set_new(object, "choices", json_string(p->choices));
-    }
-    return object;
-}
-
-static json_t *method_json(const lk_method *method)
-{
-    json_t *object = json_pack("{s:s, s:s, s:s?, s:s?}", "name", method->name, "summary", method->summary, "citation",
-                               method->citation, "roles", method->roles);
-    json_t *operations = json_array(), *parameters = json_array();
-    for (unsigned bit = 1; bit != 0; bit <<= 1) {
-        if ((method->operations & bit) != 0 && lk_operation_name(bit) != NULL) {
-            json_array_append_new(operations, json_string(lk_operation_name(bit)));
-        }
-    }
-    for (int64_t i = 0; i < method->parameter_count; i++) {
-        json_array_append_new(parameters, parameter_json(&method->parameters[i]));
-    }
-    json_object_set_new(object, "operations", operations);
-    json_object_set_new(object, "parameters", parameters);
-    return object;
-}
-
 static int print_json(cli_command *command, const lk_method *method)
 {
-    json_t *answer = method != NULL ? method_json(method) : json_array();
-    for (int64_t i = 0; method == NULL && i < lk_method_count(); i++) {
-        json_array_append_new(answer, method_json(lk_method_at(i)));
+    json_t *answer = json_array();
+    lk_status status = LK_OK;
+    for (int64_t i = 0; i < lk_method_count() && status == LK_OK; i++) {
+        char *info = NULL;
+        if (method == NULL || method == lk_method_at(i)) {
+            status = lk_method_info(command->context, lk_method_at(i), &info);
+            json_array_append_new(answer, status == LK_OK ? json_loads(info, 0, NULL) : NULL);
+            lk_free(command->context, info);
+        }
     }
-    char *text = json_dumps(answer, JSON_INDENT(2) | JSON_REAL_PRECISION(17)), *line = NULL;
+    json_t *shown = method != NULL ? json_array_get(answer, 0) : answer;
+    char *text = json_dumps(shown, JSON_INDENT(2) | JSON_REAL_PRECISION(17)), *line = NULL;
     json_decref(answer);
-    int code = text == NULL || asprintf(&line, "%s\n", text) < 0 ? cli_fail(command, LK_ERROR_MEMORY)
-                                                                 : cli_deliver(command, line);
+    int code = status != LK_OK || text == NULL || asprintf(&line, "%s\n", text) < 0 ? cli_fail(command, LK_ERROR_MEMORY)
+                                                                                    : cli_deliver(command, line);
     free(text);
     free(line);
     return code;

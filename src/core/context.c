@@ -79,6 +79,8 @@ lk_status lk_context_new(lk_context **out, const lk_context_options *options)
     ctx->progress_state = o.progress_state;
     ctx->cancel = o.cancel;
     ctx->cancel_state = o.cancel_state;
+    atomic_init(&ctx->stop, 0);
+    ctx->stopped = &ctx->stop;
     ctx->message = o.message;
     ctx->message_state = o.message_state;
     ctx->communicator = &lki_communicator_self;
@@ -95,6 +97,11 @@ void lk_context_free(lk_context *context)
         pthread_mutex_destroy(&context->guard);
         lki_memory_release(&memory, context);
     }
+}
+
+void lk_context_cancel(lk_context *context, int stop)
+{
+    atomic_store_explicit(&context->stop, stop != 0, memory_order_relaxed);
 }
 
 const char *lk_error_message(const lk_context *context)
@@ -203,7 +210,11 @@ lk_status lki_context_worker(lk_context *ctx, lk_context **out)
 {
     const lk_context_options options = {.size = sizeof options, .allocator = &ctx->memory.allocator, .threads = 1,
                                         .memory = ctx->memory_limit, .cancel = ctx->cancel, .cancel_state = ctx->cancel_state};
-    return lk_context_new(out, &options) == LK_OK ? LK_OK : lki_fail(ctx, LK_ERROR_MEMORY, "out of memory for the context of a worker");
+    if (lk_context_new(out, &options) != LK_OK) {
+        return lki_fail(ctx, LK_ERROR_MEMORY, "out of memory for the context of a worker");
+    }
+    (*out)->stopped = ctx->stopped;
+    return LK_OK;
 }
 
 lk_status lki_pass_on(lk_context *ctx, const lk_context *worker, lk_status status)
@@ -213,7 +224,7 @@ lk_status lki_pass_on(lk_context *ctx, const lk_context *worker, lk_status statu
 
 lk_status lki_cancelled(lk_context *ctx)
 {
-    if (ctx->cancel != NULL && ctx->cancel(ctx->cancel_state) != 0) {
+    if (atomic_load_explicit(ctx->stopped, memory_order_relaxed) != 0 || (ctx->cancel != NULL && ctx->cancel(ctx->cancel_state) != 0)) {
         return lki_fail(ctx, LK_ERROR_CANCELLED, "cancelled by the caller before the work was finished");
     }
     return LK_OK;

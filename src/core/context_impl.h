@@ -4,6 +4,7 @@
 
 #include "core.h"
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* Longer error texts end in "...". A fixed buffer, so that "out of memory" can always be said. */
 enum { LKI_ERROR_BYTES = 2048, LKI_THREADS_MAX = 1024 };
@@ -16,6 +17,8 @@ struct lk_context {
     void *progress_state;
     lk_cancel_fn cancel;
     void *cancel_state;
+    atomic_int stop;           /* asked for by lk_context_cancel() */
+    const atomic_int *stopped; /* where to look: a worker's context looks at the one it works for */
     lk_message_fn message;
     void *message_state;
     const struct lki_communicator *communicator;

@@ -120,6 +120,7 @@ void lk_table_free(lk_table *table)
         lki_memory_release(&memory, table->columns);
     }
     lki_memory_release(&memory, table->owned);
+    lki_memory_release(&memory, (void *)table->parts);
     if (table->mapping != NULL) {
         munmap(table->mapping, table->mapping_bytes);
     }
@@ -185,7 +186,7 @@ int lki_table_named(const lk_table *table)
 
 int lki_table_in_memory(const lk_table *table)
 {
-    return table->values != NULL;
+    return table->values != NULL || table->parts != NULL;
 }
 
 const double *lki_table_direct(const lk_table *table)
@@ -278,6 +279,17 @@ lk_status lki_table_find_list(lk_context *ctx, const lk_table *table, const char
     return LK_OK;
 }
 
+static void gather_parts(const lk_table *table, int64_t first_row, int64_t rows, const int64_t *columns, int64_t count, double *out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        lki_table_part part = table->parts[columns[i]];
+        const double *from = part.values + first_row * part.stride;
+        for (int64_t r = 0; r < rows; r++) {
+            out[r * count + i] = from[r * part.stride];
+        }
+    }
+}
+
 /* Whether the columns are all of the table's, in order: then rows are copied whole. */
 static bool all_in_order(const lk_table *table, const int64_t *columns, int64_t count)
 {
@@ -306,6 +318,10 @@ lk_status lk_table_gather(lk_context *context, const lk_table *table, int64_t fi
         }
     }
     if (rows == 0 || count <= 0) {
+        return LK_OK;
+    }
+    if (table->parts != NULL) {
+        gather_parts(table, first_row, rows, columns, count, out);
         return LK_OK;
     }
     bool whole = all_in_order(table, columns, count);

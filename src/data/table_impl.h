@@ -14,8 +14,14 @@ typedef struct lki_table_column {
     lki_string_list strings;
 } lki_table_column;
 
+/* Where the values of one column lie that the caller keeps: row r's at values[r * stride]. */
+typedef struct lki_table_part {
+    const double *values;
+    int64_t stride;
+} lki_table_part;
+
 /* A rows x columns matrix of doubles, row-major, that is in memory, memory-mapped or behind a file descriptor, with names,
- * types and levels. Whatever the source, row r of column c is one double at (r * columns + c). */
+ * types and levels. Whatever the source, row r of column c is one double at (r * columns + c), but for columns that were lent one by one. */
 struct lk_table {
     lki_memory memory; /* of everything below */
     int64_t rows;
@@ -24,7 +30,8 @@ struct lk_table {
     bool owns_columns;    /* a reader's blocks share the reader's columns */
     bool named;           /* the names stood in the file */
     bool keeps_text;      /* strings of text columns are there */
-    const double *values; /* rows x column_count; NULL where the rows are behind `file` */
+    const double *values; /* rows x column_count; NULL where the rows are behind `file` or `parts` */
+    const struct lki_table_part *parts; /* column_count of them where each column lies by itself; NULL otherwise */
     double *owned;        /* what `values` points to if it was allocated */
     void *mapping;        /* what `values` points into if it was mapped */
     size_t mapping_bytes;

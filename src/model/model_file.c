@@ -142,9 +142,9 @@ done:
     return status;
 }
 
-lk_status lk_model_save(lk_context *ctx, const lk_model *model, const char *path)
+/* Puts a model together and writes it to `path`, or into memory where that is NULL. */
+static lk_status write_model(lk_context *ctx, const lk_model *model, const char *path, char **bytes, size_t *size)
 {
-    lki_begin(ctx);
     lki_tensor own[LKI_TENSORS_MAX] = {0}, *tensors = own;
     int count = 0;
     json_t *metadata = json_object();
@@ -164,13 +164,26 @@ lk_status lk_model_save(lk_context *ctx, const lk_model *model, const char *path
         }
         tensors[count++] = lki_calibration_tensor(model->calibration);
     }
-    status = lki_safetensors_write(ctx, path, metadata, tensors, count);
+    status = path != NULL ? lki_safetensors_write(ctx, path, metadata, tensors, count)
+                          : lki_safetensors_pack(ctx, metadata, tensors, count, bytes, size);
 done:
     if (tensors != own) {
         lki_release(ctx, tensors);
     }
     json_decref(metadata);
     return status;
+}
+
+lk_status lk_model_save(lk_context *ctx, const lk_model *model, const char *path)
+{
+    lki_begin(ctx);
+    return write_model(ctx, model, path, NULL, NULL);
+}
+
+lk_status lk_model_pack(lk_context *ctx, const lk_model *model, char **bytes, size_t *size)
+{
+    lki_begin(ctx);
+    return write_model(ctx, model, NULL, bytes, size);
 }
 
 /* ---- reading ---- */
@@ -495,4 +508,10 @@ lk_status lk_model_load(lk_context *ctx, const char *path, lk_model **out)
     lk_status status = lki_model_parse(ctx, name, bytes, size, out);
     lki_release(ctx, bytes);
     return status;
+}
+
+lk_status lk_model_unpack(lk_context *ctx, const char *bytes, size_t size, lk_model **out)
+{
+    lki_begin(ctx);
+    return lki_model_parse(ctx, "the bytes of a model", bytes, size, out);
 }

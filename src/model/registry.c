@@ -1,8 +1,10 @@
 /* The registry: what the build collected from every LKI_METHOD, by number and by name. */
 #include "model/method.h"
 #include "model/model_impl.h"
+#include "data/json_text.h"
 #include "data/text_builder.h"
 
+#include <math.h>
 #include <string.h>
 
 int64_t lk_method_count(void)
@@ -46,6 +48,69 @@ const char *lk_operation_name(unsigned operation)
     default:
         return NULL;
     }
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text != NULL ? json_string(text) : json_null();
+}
+
+static lk_status parameter_info(lk_context *ctx, const lk_parameter *p, json_t *object)
+{
+    static const char *const types[] = {"flag", "integer", "real", "range", "choice", "choices", "text"};
+    LKI_TRY(lki_json_set(ctx, object, "name", json_string(p->name)));
+    LKI_TRY(lki_json_set(ctx, object, "type", json_string(types[p->type])));
+    LKI_TRY(lki_json_set(ctx, object, "default", text_or_null(p->value)));
+    LKI_TRY(lki_json_set(ctx, object, "summary", json_string(p->summary)));
+    if (p->type == LK_PARAMETER_INTEGER || p->type == LK_PARAMETER_REAL || p->type == LK_PARAMETER_RANGE) {
+        LKI_TRY(lki_json_set(ctx, object, "low", lki_json_number(p->low)));
+        LKI_TRY(lki_json_set(ctx, object, "high", lki_json_number(p->high)));
+    }
+    if (p->choices != NULL) {
+        LKI_TRY(lki_json_set(ctx, object, "choices", json_string(p->choices)));
+    }
+    return p->placeholder != NULL ? lki_json_set(ctx, object, "placeholder", json_string(p->placeholder)) : LK_OK;
+}
+
+static lk_status method_info(lk_context *ctx, const lki_method *method, json_t *info)
+{
+    const lk_method *m = &method->public;
+    LKI_TRY(lki_json_set(ctx, info, "name", json_string(m->name)));
+    LKI_TRY(lki_json_set(ctx, info, "summary", json_string(m->summary)));
+    LKI_TRY(lki_json_set(ctx, info, "citation", text_or_null(m->citation)));
+    LKI_TRY(lki_json_set(ctx, info, "roles", text_or_null(m->roles)));
+    LKI_TRY(lki_json_set(ctx, info, "missing_values", json_boolean(method->gaps)));
+    json_t *operations = json_array(), *parameters;
+    LKI_TRY(lki_json_set(ctx, info, "operations", operations)); /* info owns it now */
+    for (unsigned bit = 1; bit != 0; bit <<= 1) {
+        if ((m->operations & bit) != 0 && lk_operation_name(bit) != NULL) {
+            LKI_TRY(lki_json_append(ctx, operations, json_string(lk_operation_name(bit))));
+        }
+    }
+    parameters = json_array();
+    LKI_TRY(lki_json_set(ctx, info, "parameters", parameters));
+    for (int64_t i = 0; i < m->parameter_count; i++) {
+        json_t *object = json_object();
+        LKI_TRY(lki_json_append(ctx, parameters, object));
+        LKI_TRY(parameter_info(ctx, &m->parameters[i], object));
+    }
+    return LK_OK;
+}
+
+lk_status lk_method_info(lk_context *context, const lk_method *method, char **out)
+{
+    lki_begin(context);
+    const lki_method *found = method != NULL ? method_find(method->name) : NULL;
+    if (found == NULL || &found->public != method) {
+        return lki_fail(context, LK_ERROR_ARGUMENT, "not a method of the registry");
+    }
+    json_t *info = json_object();
+    lk_status status = info != NULL ? method_info(context, found, info) : lki_json_memory(context);
+    if (status == LK_OK) {
+        status = lki_json_write(context, info, false, out);
+    }
+    json_decref(info);
+    return status;
 }
 
 lk_status lki_method_get(lk_context *ctx, const char *name, const lki_method **out)

@@ -98,41 +98,99 @@ static lk_status write_tensor(lk_context *ctx, lki_output *output, const lki_ten
 #endif
 }
 
-lk_status lki_safetensors_write(lk_context *ctx, const char *path, json_t *metadata, const lki_tensor *tensors, int count)
+/* What stands in a file: its first bytes (length and header), and the tensors in their order. */
+typedef struct layout {
+    char *head;
+    size_t head_bytes;
+    lki_tensor *sorted;
+    size_t values; /* of all tensors */
+} layout;
+
+static void layout_free(lk_context *ctx, layout *l)
+{
+    lki_release(ctx, l->head);
+    lki_release(ctx, l->sorted);
+}
+
+/* The length, and the header padded by blanks so that the values begin at a multiple of 8. */
+static lk_status layout_head(lk_context *ctx, const json_t *header, layout *l)
+{
+    char *text = NULL;
+    LKI_TRY(lki_json_write(ctx, header, true, &text));
+    size_t bytes = strlen(text), padding = (8 - bytes % 8) % 8;
+    lk_status status = lki_allocate(ctx, 8 + bytes + padding, 1, &l->head);
+    if (status == LK_OK) {
+        l->head_bytes = 8 + bytes + padding;
+        put_u64(l->head, bytes + padding);
+        memcpy(l->head + 8, text, bytes);
+        memset(l->head + 8 + bytes, ' ', padding);
+    }
+    lki_release(ctx, text);
+    return status;
+}
+
+static lk_status layout_make(lk_context *ctx, json_t *metadata, const lki_tensor *tensors, int count, layout *l)
 {
     lk_status status = LK_OK;
-    lki_tensor *sorted = NULL;
     json_t *header = json_object();
-    char *text = NULL, length[8];
-    lki_output *output = NULL;
+    *l = (layout){0};
     if (header == NULL) {
         return lki_json_memory(ctx);
     }
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)count, sizeof *sorted, &sorted));
-    memcpy(sorted, tensors, (size_t)count * sizeof *tensors);
-    qsort(sorted, (size_t)count, sizeof *sorted, compare_tensors);
+    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)count, sizeof *l->sorted, &l->sorted));
+    memcpy(l->sorted, tensors, (size_t)count * sizeof *tensors);
+    qsort(l->sorted, (size_t)count, sizeof *l->sorted, compare_tensors);
     LKI_GOTO(status, done, lki_json_set(ctx, header, "__metadata__", json_incref(metadata)));
     int64_t offset = 0;
     for (int i = 0; i < count; i++) {
-        LKI_GOTO(status, done, header_tensor(ctx, header, &sorted[i], &offset));
+        LKI_GOTO(status, done, header_tensor(ctx, header, &l->sorted[i], &offset));
     }
-    LKI_GOTO(status, done, lki_json_write(ctx, header, true, &text));
-    size_t bytes = strlen(text), padding = (8 - bytes % 8) % 8;
-    put_u64(length, bytes + padding);
+    l->values = (size_t)offset / 8;
+    status = layout_head(ctx, header, l);
+done:
+    json_decref(header);
+    if (status != LK_OK) {
+        layout_free(ctx, l);
+    }
+    return status;
+}
+
+lk_status lki_safetensors_write(lk_context *ctx, const char *path, json_t *metadata, const lki_tensor *tensors, int count)
+{
+    lk_status status = LK_OK;
+    layout l;
+    lki_output *output = NULL;
+    LKI_TRY(layout_make(ctx, metadata, tensors, count, &l));
     LKI_GOTO(status, done, lki_output_open(ctx, path, &output));
-    LKI_GOTO(status, done, lki_output_write(ctx, output, length, sizeof length));
-    LKI_GOTO(status, done, lki_output_write(ctx, output, text, bytes));
-    LKI_GOTO(status, done, lki_output_write(ctx, output, "       ", padding));
+    LKI_GOTO(status, done, lki_output_write(ctx, output, l.head, l.head_bytes));
     for (int i = 0; i < count; i++) {
-        LKI_GOTO(status, done, write_tensor(ctx, output, &sorted[i]));
+        LKI_GOTO(status, done, write_tensor(ctx, output, &l.sorted[i]));
     }
     status = lki_output_commit(ctx, output);
     output = NULL;
 done:
     lki_output_abort(output);
-    lki_release(ctx, sorted);
-    lki_release(ctx, text);
-    json_decref(header);
+    layout_free(ctx, &l);
+    return status;
+}
+
+lk_status lki_safetensors_pack(lk_context *ctx, json_t *metadata, const lki_tensor *tensors, int count, char **bytes, size_t *size)
+{
+    layout l;
+    char *all = NULL;
+    LKI_TRY(layout_make(ctx, metadata, tensors, count, &l));
+    lk_status status = lki_allocate(ctx, l.head_bytes + 8 * l.values, 1, &all);
+    if (status == LK_OK) {
+        memcpy(all, l.head, l.head_bytes);
+        char *to = all + l.head_bytes;
+        for (int i = 0; i < count; i++) {
+            copy_values(to, l.sorted[i].values, tensor_count(&l.sorted[i]));
+            to += 8 * tensor_count(&l.sorted[i]);
+        }
+        *bytes = all;
+        *size = l.head_bytes + 8 * l.values;
+    }
+    layout_free(ctx, &l);
     return status;
 }
 

@@ -21,6 +21,9 @@ enum { LKI_TENSORS_MOST = 1 << 20 };
 /* Writes a file that appears whole or not at all. `metadata` is an object of strings. Tensors are ordered by name. */
 lk_status lki_safetensors_write(lk_context *ctx, const char *path, json_t *metadata, const lki_tensor *tensors,
                                 int count) LK_NODISCARD;
+/* The same bytes in memory (lki_release). */
+lk_status lki_safetensors_pack(lk_context *ctx, json_t *metadata, const lki_tensor *tensors, int count, char **bytes,
+                               size_t *size) LK_NODISCARD;
 /* Reads a whole file or stream ("-") into *bytes (lki_release); stops early where its header cannot be right. */
 lk_status lki_safetensors_slurp(lk_context *ctx, const char *path, char **bytes, size_t *size) LK_NODISCARD;
 /* Parses a whole file: float64 tensors of rank 0 to 3, finite, in the order of their names, without gap, overlap or rest. `name`

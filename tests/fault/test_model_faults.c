@@ -60,6 +60,32 @@ static lk_status do_build_and_save(lk_context *ctx)
     return status;
 }
 
+/* From lent columns through a fit into memory and back, and the method's descriptor. */
+static lk_status do_pack(lk_context *ctx)
+{
+    static const double lent[8] = {1, 2, 3, 4, 0, 1, 0, 1};
+    static const char *const levels[] = {"no", "yes"};
+    const lk_array_column columns[] = {{.name = "a", .values = lent, .stride = 1},
+                                       {.name = "k", .type = LK_TYPE_CATEGORY, .values = lent + 4, .stride = 1, .levels = levels, .level_count = 2}};
+    lk_table *made = NULL;
+    lk_model *model = NULL, *back = NULL;
+    char *bytes = NULL, *info = NULL;
+    size_t size = 0;
+    lk_roles roles = {.size = sizeof roles, .features = "a"};
+    lk_fit_options options = {.size = sizeof options, .roles = &roles};
+    lk_status status = lk_table_from_columns(ctx, columns, 2, 4, &made);
+    status = status == LK_OK ? lk_model_fit(ctx, "normal", made, &options, &model) : status;
+    status = status == LK_OK ? lk_model_pack(ctx, model, &bytes, &size) : status;
+    status = status == LK_OK ? lk_model_unpack(ctx, bytes, size, &back) : status;
+    status = status == LK_OK ? lk_method_info(ctx, lk_model_method(model), &info) : status;
+    lk_free(ctx, bytes);
+    lk_free(ctx, info);
+    lk_model_free(back);
+    lk_model_free(model);
+    lk_table_free(made);
+    return status;
+}
+
 static lk_status do_load(lk_context *ctx)
 {
     lk_model *model = NULL;
@@ -225,6 +251,7 @@ FAULT_TEST(fit)
 FAULT_TEST(warm_fit)
 FAULT_TEST(build_and_save)
 FAULT_TEST(load)
+FAULT_TEST(pack)
 FAULT_TEST(info)
 FAULT_TEST(answers)
 FAULT_TEST(evaluate)
@@ -267,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fit),  cmocka_unit_test(test_warm_fit), cmocka_unit_test(test_load),
+        cmocka_unit_test(test_pack),
         cmocka_unit_test(test_info), cmocka_unit_test(test_answers),  cmocka_unit_test(test_evaluate),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_classes), cmocka_unit_test(test_build_and_save),
     };

@@ -66,6 +66,16 @@ static void check_round_trip(lk_context *ctx, lk_model *model)
     check_ok(ctx, lk_model_info(ctx, model, &info));
     check_ok(ctx, lk_model_info(ctx, again, &info_again));
     assert_string_equal(info, info_again);
+    char *packed = NULL;
+    size_t packed_size = 0;
+    lk_model *unpacked = NULL;
+    check_ok(ctx, lk_model_pack(ctx, model, &packed, &packed_size));
+    assert_int_equal(packed_size, size); /* in memory the same bytes as in a file */
+    assert_memory_equal(packed, bytes, size);
+    check_ok(ctx, lk_model_unpack(ctx, packed, packed_size, &unpacked));
+    check_status(ctx, LK_ERROR_FORMAT, lk_model_unpack(ctx, packed, packed_size - 1, &unpacked));
+    lk_free(ctx, packed);
+    lk_model_free(unpacked);
     double x[30], a[10], b[10];
     for (int i = 0; i < 30; i++) {
         x[i] = 0.5 + 0.05 * i;

@@ -233,6 +233,23 @@ static void test_callbacks(void **state)
     lk_context_free(ctx);
 }
 
+/* A call to stop reaches the workers' contexts too, and holds until it is taken back. */
+static void test_cancel_from_outside(void **state)
+{
+    lk_context *ctx = *state, *worker = NULL;
+    check_ok(ctx, lki_cancelled(ctx));
+    check_ok(ctx, lki_context_worker(ctx, &worker));
+    lk_context_cancel(ctx, 1);
+    check_status(ctx, LK_ERROR_CANCELLED, lki_cancelled(ctx));
+    check_status(worker, LK_ERROR_CANCELLED, lki_cancelled(worker));
+    lki_begin(ctx);
+    check_status(ctx, LK_ERROR_CANCELLED, lki_cancelled(ctx));
+    lk_context_cancel(ctx, 0);
+    check_ok(ctx, lki_cancelled(ctx));
+    check_ok(worker, lki_cancelled(worker));
+    lk_context_free(worker);
+}
+
 static void test_no_callbacks(void **state)
 {
     lk_context *ctx = *state;
@@ -313,6 +330,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_first_error_wins, check_setup, check_teardown),
         cmocka_unit_test_setup_teardown(test_errors_of_many_threads, check_setup, check_teardown),
         cmocka_unit_test(test_callbacks),
+        cmocka_unit_test_setup_teardown(test_cancel_from_outside, check_setup, check_teardown),
         cmocka_unit_test_setup_teardown(test_no_callbacks, check_setup, check_teardown),
         cmocka_unit_test(test_memory_of_the_machine),
     };

@@ -1,0 +1,159 @@
+"""The estimators under scikit-learn's conventions: its check_estimator on every one of them, pipelines, searches, weights, criteria."""
+import inspect
+import os
+import pickle
+import sys
+import unittest
+import warnings
+
+from python_check import faithful, main, needs
+
+import numpy as np
+
+import likely
+
+
+
+# Parameters under which a method takes scikit-learn's smallest data: a dozen rows, columns of one value within a class.
+SMALL = {"bandwidth": 1.0, "steps": 200, "members": 1, "width": 16}
+
+
+def small(cls):
+    estimator = cls()
+    names = estimator.get_params()
+    changed = {k: v for k, v in SMALL.items() if k in names and (k != "bandwidth" or cls.__name__.endswith("Classifier"))}
+    return estimator.set_params(**changed)
+
+
+class Checks(unittest.TestCase):
+    @needs("sklearn", "python3-sklearn")
+    def test_check_estimator(self):
+        """Every check of scikit-learn on every estimator of the registry; what it skips it skips by its own rules, and by tags."""
+        from sklearn.exceptions import SkipTestWarning
+        from sklearn.utils.estimator_checks import check_estimator
+        for name, cls in likely._classes.items():
+            for estimator, check in check_estimator(small(cls), generate_only=True):
+                with self.subTest(name, check=check.func.__name__), warnings.catch_warnings():
+                    warnings.simplefilter("ignore", SkipTestWarning)
+                    try:
+                        check(estimator)
+                    except unittest.SkipTest:
+                        pass
+
+    @needs("sklearn", "python3-sklearn")
+    def test_names(self):
+        """scikit-learn's own check of feature names, which check_estimator leaves out."""
+        import sklearn.utils.estimator_checks as checks
+        for name, cls in likely._classes.items():
+            with self.subTest(name):
+                checks.check_dataframe_column_names_consistency(name, small(cls))
+
+
+class Conventions(unittest.TestCase):
+    def test_signatures(self):
+        """Real ones, from the registry: names, defaults, no **kwargs."""
+        import json
+        for name, cls in likely._classes.items():
+            signature = inspect.signature(cls)
+            for parameter in cls._method["parameters"]:
+                self.assertIn(parameter["name"], signature.parameters, name)
+                self.assertIn(parameter["summary"], cls.__doc__)
+            self.assertNotIn("kwargs", str(signature))
+            self.assertEqual(cls(seed=7).get_params()["seed"], 7)
+            with self.assertRaises(TypeError):
+                cls(no_such_parameter=1)
+            with self.assertRaises(ValueError):
+                cls().set_params(no_such_parameter=1)
+            json.dumps(cls().get_params())
+
+    def test_criteria(self):
+        x = faithful()
+        gmm = likely.GMM(components=2).fit(x)
+        self.assertAlmostEqual(gmm.bic(x), gmm.bic(), 6)
+        self.assertAlmostEqual(gmm.bic(), -gmm.info()["bic"], 6)
+        self.assertAlmostEqual(gmm.aic(x), 22 - 2 * gmm.score_samples(x).sum(), 6)
+        self.assertLess(gmm.bic(x), likely.GMM(components=1).fit(x).bic(x))
+        self.assertAlmostEqual(gmm.score(x), gmm.score_samples(x).mean())
+        self.assertEqual(gmm.gradient(x).shape, x.shape)
+        np.testing.assert_array_equal(gmm.fit_predict(x), gmm.predict_proba(x).argmax(axis=1))
+
+    def test_sample_weights_are_repeated_rows(self):
+        x = faithful()
+        w = np.arange(len(x)) % 3
+        for cls in likely._classes.values():
+            if "sample_weight" not in inspect.signature(cls.fit).parameters or not issubclass(cls, likely._estimators.Density) \
+                    or "batch" in cls().get_params():
+                continue
+            weighted = cls().set_params(**{k: v for k, v in [("components", 2), ("bandwidth", .3)] if k in cls().get_params()})
+            repeated = pickle.loads(pickle.dumps(weighted)).fit(np.repeat(x, w, axis=0))
+            weighted.fit(x, sample_weight=w)
+            np.testing.assert_allclose(weighted.score_samples(x), repeated.score_samples(x), rtol=1e-5, atol=1e-5)
+
+    def test_pickles(self):
+        x = faithful()
+        for estimator in (likely.GMM(2), likely.KDE(), likely.GMM(2).fit(x), likely.KDE(bandwidth=[.5, 2]).fit(x),
+                          likely.GMMClassifier(1).fit(x, x[:, 0] > 3)):
+            again = pickle.loads(pickle.dumps(estimator))
+            self.assertEqual(repr(again), repr(estimator))
+            if hasattr(estimator, "model_"):
+                np.testing.assert_array_equal(again.score_samples(x), estimator.score_samples(x))
+
+    def test_classes_of_any_kind(self):
+        x = faithful()
+        for y in (x[:, 0] > 3, np.where(x[:, 0] > 3, "long", "short"), (x[:, 0] > 3) * 10 + 5, np.array(["b", None])[[0] * len(x)]):
+            model = likely.GMMClassifier(1).fit(x, y)
+            np.testing.assert_array_equal(model.classes_, np.unique(y))
+            np.testing.assert_array_equal(model.predict(x), y)
+            self.assertEqual(model.predict_proba(x).shape, (len(x), len(model.classes_)))
+        y = np.arange(len(x)) % 12  # as texts, 10 comes before 2
+        np.testing.assert_array_equal(likely.GMMClassifier(1).fit(x, y).classes_, np.arange(12))
+        ten = likely.GMMClassifier(1).fit(x + 100 * y[:, None], y)
+        np.testing.assert_array_equal(ten.predict(x + 100 * y[:, None]), y)
+
+    def test_start_and_partition(self):
+        x = faithful()
+        first = likely.GMM(2).fit(x)
+        again = likely.GMM(2).fit(x, start=first)
+        self.assertLessEqual(again.n_iter_, 3)
+        parted = likely.GMM(2, restarts=1).fit(x, partition=first.predict(x))
+        self.assertAlmostEqual(parted.score(x), first.score(x), 6)
+
+    def test_regression(self):
+        x = faithful()
+        net = likely.Net(layers=0, members=1, steps=1500).fit(x[:, :1], x[:, 1])
+        self.assertGreater(net.score(x[:, :1], x[:, 1]), .75)
+        mean, sd, quantiles = net.predict(x[:5, :1], return_std=True, quantiles=[.05, .95])
+        self.assertTrue((quantiles[:, 0] < mean).all() and (mean < quantiles[:, 1]).all() and (sd > 0).all())
+        self.assertEqual(net.density(x[:5, :1], x[:5, 1]).shape, (5,))
+
+
+class Tools(unittest.TestCase):
+    @needs("sklearn", "python3-sklearn")
+    def test_pipeline_and_searches(self):
+        from sklearn.base import clone
+        from sklearn.model_selection import GridSearchCV, cross_val_score
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        x = faithful()
+        search = GridSearchCV(likely.GMM(), {"components": [1, 2, 3], "covariance": ["full", "diag"]}, cv=3).fit(x)
+        self.assertIn(search.best_params_["components"], (2, 3))
+        pipe = make_pipeline(StandardScaler(), likely.KDE())
+        best = GridSearchCV(pipe, {"kde__bandwidth": [.01, .3, 10.0]}, cv=3).fit(x)
+        self.assertEqual(best.best_params_["kde__bandwidth"], .3)
+        y = np.where(x[:, 0] > 3, "long", "short")
+        self.assertGreater(cross_val_score(make_pipeline(StandardScaler(), likely.GMMClassifier(1)), x[:, 1:], y, cv=4).mean(), .9)
+        np.testing.assert_array_equal(clone(likely.GMM(3, covariance=["full", "diag"])).get_params()["covariance"], ["full", "diag"])
+        with self.assertRaises(sys.modules["sklearn.exceptions"].NotFittedError):
+            likely.GMM().predict(x)
+
+    @needs("sklearn", "python3-sklearn")
+    def test_jobs(self):
+        """Other processes get the estimators by pickle and give the same answers."""
+        from sklearn.model_selection import cross_val_score
+        x = faithful()
+        one = cross_val_score(likely.GMM(2), x, cv=3)
+        np.testing.assert_array_equal(cross_val_score(likely.GMM(2), x, cv=3, n_jobs=2), one)
+
+
+if __name__ == "__main__":
+    main()
