@@ -5,19 +5,40 @@
 #include <signal.h>
 #include <string.h>
 
-extern const cli_verb cli_verb_fit, cli_verb_info, cli_verb_models, cli_verb_describe, cli_verb_density,
-    cli_verb_score, cli_verb_sample, cli_verb_cluster, cli_verb_predict, cli_verb_impute, cli_verb_condition,
-    cli_verb_marginal, cli_verb_modes, cli_verb_export, cli_verb_denoise, cli_verb_detect, cli_verb_select, cli_verb_evaluate,
-    cli_verb_intervals, cli_verb_lrt, cli_verb_stability, cli_verb_compare, cli_verb_convert, cli_verb_plot, cli_verb_help;
-
 /* The one list of verbs, in the order of the help. */
-const cli_verb *const cli_verbs[] = {
-    &cli_verb_fit,     &cli_verb_info,     &cli_verb_plot,    &cli_verb_density, &cli_verb_score,
-    &cli_verb_sample,  &cli_verb_cluster,  &cli_verb_predict, &cli_verb_impute,  &cli_verb_condition,
-    &cli_verb_modes,   &cli_verb_marginal, &cli_verb_export,  &cli_verb_denoise, &cli_verb_detect, &cli_verb_select,  &cli_verb_evaluate,
-    &cli_verb_intervals, &cli_verb_lrt, &cli_verb_stability, &cli_verb_compare, &cli_verb_describe, &cli_verb_convert, &cli_verb_models, &cli_verb_help,
-    NULL,
-};
+#define VERBS(X) \
+    X(fit) \
+    X(info) \
+    X(plot) \
+    X(density) \
+    X(score) \
+    X(sample) \
+    X(cluster) \
+    X(predict) \
+    X(impute) \
+    X(condition) \
+    X(modes) \
+    X(marginal) \
+    X(export) \
+    X(denoise) \
+    X(detect) \
+    X(select) \
+    X(importance) \
+    X(evaluate) \
+    X(intervals) \
+    X(lrt) \
+    X(stability) \
+    X(compare) \
+    X(describe) \
+    X(convert) \
+    X(models) \
+    X(help)
+
+#define DECLARED(name) extern const cli_verb cli_verb_##name;
+VERBS(DECLARED)
+
+#define LISTED(name) &cli_verb_##name,
+const cli_verb *const cli_verbs[] = {VERBS(LISTED) NULL};
 
 const cli_verb *cli_verb_find(const char *name)
 {

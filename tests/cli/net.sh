@@ -36,3 +36,8 @@ try likely density c.lk both.csv
 try likely fit both.csv --model net --target a --features a,n --law poisson
 try likely fit both.csv --model net --label c --priors equal
 try likely fit both.csv --model net --label c --target a
+likely importance c.lk both.csv
+likely importance n.lk both.csv --json | json '[v[0]["feature"], v[0]["importance"] > 0.1]'
+likely fit both.csv --components 1 --quiet -o joint.lk
+likely importance joint.lk both.csv --target n | head -n 1
+try likely importance joint.lk both.csv
