@@ -1,4 +1,4 @@
-/* What follows from the score of a model: noise added and taken away again, modes, and draws by the score. */
+/* What follows from the score of a model: noise added and taken away again, and modes. */
 #ifndef LIKELY_DERIVED_H
 #define LIKELY_DERIVED_H
 
@@ -89,83 +89,6 @@ LK_API LK_NODISCARD lk_status lk_model_modes(lk_context *context, const lk_model
 /** Frees modes.
  * @param modes NULL is fine. */
 LK_API void lk_modes_free(lk_modes *modes);
-
-/** Draws from a model, exactly or by its score alone. It borrows the model, which must outlive it. */
-typedef struct lk_sampler lk_sampler;
-
-/** How rows are drawn. Set `size` to sizeof(lk_sampler_options); zero elsewhere means the default. Noise and steps are
- * in spreads: standard
- * deviations of each transformed feature, taken from draws of the model; 1 about 0 for a model without draws of its
- * own. */
-typedef struct lk_sampler_options {
-    size_t size;        /**< sizeof(lk_sampler_options) */
-    const char *method; /**< "exact", "langevin", "probability-flow"; NULL = the first of exact, probability-flow,
-                           langevin that the model can */
-    int64_t steps;      /**< of each chain or flow, from 8; 0 = 400 for langevin, 100 for probability-flow */
-    double sigma_max;   /**< noise that it begins with; 0 = 2 for langevin, 50 for probability-flow */
-    double sigma_min;   /**< the last noise before none; 0 = .02 for langevin, .002 for probability-flow */
-    double step_size;   /**< of langevin, in spreads; 0 = found by a pilot run for an acceptance of .574 (without a log
-                           density .1) */
-    int64_t seed;       /**< non-negative */
-} lk_sampler_options;
-
-/** How far to trust what a sampler drew. NaN where a number has no meaning for its method. */
-typedef struct lk_sampler_report {
-    size_t size;            /**< sizeof(lk_sampler_report), set before the call */
-    const char *method;     /**< what drew; static text */
-    int64_t rows;           /**< drawn so far */
-    int64_t steps;          /**< 0 for exact draws */
-    double sigma_max;       /**< in spreads */
-    double sigma_min;       /**< in spreads */
-    double step_size;       /**< langevin: at the model itself, in spreads */
-    double acceptance;      /**< langevin: share of the moves that were accepted at the model itself; NaN = unadjusted,
-                               and biased */
-    double r_hat;           /**< langevin: split R-hat over the chains' second halves, of the worst feature: 1 = they
-                               mix; above 1.1
-                               they stay near where the noise left them, and the shares of separate modes rest on that
-                               */
-    double effective;       /**< langevin: independent states that a chain went through meanwhile, of the worst feature
-                               */
-    double step_error;      /**< probability-flow: root mean square distance, in spreads, to the ends of the first 1000
-                               rows with half the
-                               steps and twice sigma_min: an upper bound of the error of most rows */
-    double step_error_most; /**< and the largest of these distances */
-} lk_sampler_report;
-
-/** Makes a sampler. Langevin: every row is the end of a chain of its own, which follows the model through falling
- * noise where it offers smooth,
- * then stays at the model itself for half of the steps (Metropolis-adjusted where it has a log density). Probability
- * flow: every
- * row is carried from pure noise by the flow's differential equation (Karras et al. 2022, arXiv:2206.00364).
- * @param context a context.
- * @param model a model with sample (exact), a score (langevin), or smooth and a score (probability-flow); borrowed.
- * @param options NULL for all defaults.
- * @param out receives the sampler; free it by lk_sampler_free().
- * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
- * Cost: langevin: a pilot run of 64 chains over 340 steps; else little. */
-LK_API LK_NODISCARD lk_status lk_sampler_new(lk_context *context, const lk_model *model,
-                                             const lk_sampler_options *options,
-                                             lk_sampler **out);
-
-/** Draws rows. Row i of a seed is the same draw whatever is drawn beside it.
- * @param context a context.
- * @param sampler a sampler; not from two threads at once.
- * @param first_row number of the first row, from 0.
- * @param rows at least 0.
- * @param out receives rows x d values, row-major, in the units of the data.
- * Errors: LK_ERROR_ARGUMENT, LK_ERROR_NUMERIC (steps too long), LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
- * Cost: langevin: a score and a log density a step and row; probability-flow: two scores. */
-LK_API LK_NODISCARD lk_status lk_sampler_rows(lk_context *context, lk_sampler *sampler, int64_t first_row,
-                                              int64_t rows, double *out);
-
-/** How far to trust what was drawn so far.
- * @param sampler a sampler.
- * @param out receives the report; its size is set before. */
-LK_API void lk_sampler_tell(const lk_sampler *sampler, lk_sampler_report *out);
-
-/** Frees a sampler.
- * @param sampler NULL is fine. */
-LK_API void lk_sampler_free(lk_sampler *sampler);
 
 #ifdef __cplusplus
 }

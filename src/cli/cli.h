@@ -43,6 +43,12 @@ typedef struct cli_example {
 
 typedef struct cli_command cli_command;
 
+/* Names that an option takes, with a line about each, told by the library: index 0, 1, ... until it returns false. */
+typedef struct cli_listing {
+    const char *title; /* NULL ends an array of them */
+    bool (*at)(int index, const char **name, const char **summary);
+} cli_listing;
+
 /* One verb. All texts are static; `description` is paragraphs separated by an empty line. */
 typedef struct cli_verb {
     const char *name;
@@ -55,6 +61,7 @@ typedef struct cli_verb {
     const lk_parameter *options; /* its own */
     size_t option_count;
     const cli_example *examples; /* ended by a NULL command */
+    const cli_listing *listings; /* NULL = none; ended by a NULL title */
     int (*run)(cli_command *command);
 } cli_verb;
 

@@ -79,6 +79,18 @@ static void print_option(void *state, const char *title, const lk_parameter *p, 
     cli_print_wrapped(help->out, text, 29, HELP_WIDTH);
 }
 
+static void print_listings(FILE *out, const cli_listing *listing)
+{
+    const char *name, *summary;
+    for (; listing != NULL && listing->title != NULL; listing++) {
+        fprintf(out, "\n%s:\n", listing->title);
+        for (int i = 0; listing->at(i, &name, &summary); i++) {
+            fprintf(out, "  %-27s", name);
+            cli_print_wrapped(out, summary, 29, HELP_WIDTH);
+        }
+    }
+}
+
 void cli_print_help(FILE *out, const cli_verb *verb, const lk_method *method)
 {
     help_state state = {out, ""};
@@ -86,6 +98,7 @@ void cli_print_help(FILE *out, const cli_verb *verb, const lk_method *method)
             verb->operands);
     cli_print_wrapped(out, verb->description, 0, HELP_WIDTH);
     cli_options_each(verb, verb->takes_method && method == NULL ? lk_method_at(0) : method, print_option, &state);
+    print_listings(out, verb->listings);
     if (verb->examples != NULL && verb->examples[0].command != NULL) {
         fputs("\nExamples:\n", out);
         for (const cli_example *e = verb->examples; e->command != NULL; e++) {

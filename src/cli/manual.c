@@ -94,6 +94,23 @@ static void print_option(void *state, const char *title, const lk_parameter *p, 
     fputs(ended ? "\n" : ".\n", out);
 }
 
+static void print_listings(FILE *out, const cli_listing *listing)
+{
+    const char *name, *summary;
+    for (; listing != NULL && listing->title != NULL; listing++) {
+        fputs(".SS ", out);
+        escape(out, listing->title);
+        fputc('\n', out);
+        for (int i = 0; listing->at(i, &name, &summary); i++) {
+            fputs(".TP\n\\fB", out);
+            escape(out, name);
+            fputs("\\fR\n", out);
+            escape(out, summary);
+            fputs(".\n", out);
+        }
+    }
+}
+
 static const char exit_text[] = "0 done; 1 failed; 2 wrong usage; 3 done but not to be trusted (not converged, "
                                 "degenerate), the result still written and the reason on standard error; 130 "
                                 "interrupted, nothing written.";
@@ -110,6 +127,7 @@ static void print_verb(FILE *out, const cli_verb *verb)
     escape(out, verb->description);
     fputs("\n.SH OPTIONS\n", out);
     cli_options_each(verb, verb->takes_method ? lk_method_at(0) : NULL, print_option, &state);
+    print_listings(out, verb->listings);
     if (verb->examples != NULL && verb->examples[0].command != NULL) {
         fputs(".SH EXAMPLES\n", out);
         for (const cli_example *e = verb->examples; e->command != NULL; e++) {

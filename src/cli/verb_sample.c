@@ -9,25 +9,64 @@ static const lk_parameter options[] = {
     {"rows", LK_PARAMETER_INTEGER, "100", 0, 9007199254740991.0, NULL, NULL, "how many rows to draw"},
     {"given", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "LIST",
      "draw the other features given these values, as in x=1.5,y=2; the given columns repeat them"},
-    {"method", LK_PARAMETER_CHOICE, NULL, 0, 0, "exact,langevin,probability-flow", NULL,
-     "exact draws, or draws by the score alone: ends of Langevin chains, or of the probability flow; exact where the model has such, else "
-     "probability-flow, else langevin"},
-    {"steps", LK_PARAMETER_INTEGER, NULL, 8, 100000000.0, NULL, NULL,
-     "steps of each chain (400 if not given) or flow (100)"},
+    {"sampler", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "NAME",
+     "how rows are drawn, one of those below; exact where the model has draws of its own, else heun, mala or langevin"},
+    {"steps", LK_PARAMETER_INTEGER, NULL, 6, 100000000.0, NULL, NULL, "steps that carry a row from noise to data, or of each chain"},
+    {"schedule", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "NAME", "how noise falls over the steps, one of those below; edm if not given"},
     {"sigma_max", LK_PARAMETER_REAL, NULL, 1e-6, 1e6, NULL, NULL,
-     "noise that a chain (2 if not given) or flow (50) begins with, in standard deviations of each feature"},
-    {"sigma_min", LK_PARAMETER_REAL, NULL, 1e-9, 1e6, NULL, NULL,
-     "the last noise before none: .02 for langevin, .002 for probability-flow if not given"},
+     "noise that rows begin with, in standard deviations of each feature: 50, of chains 2 if not given"},
+    {"sigma_min", LK_PARAMETER_REAL, NULL, 1e-9, 1e6, NULL, NULL, "the last noise before none: .002, of chains .02 if not given"},
     {"step_size", LK_PARAMETER_REAL, NULL, 1e-9, 1000, NULL, NULL,
-     "step of langevin, in standard deviations of each feature; found by a pilot run if not given"},
+     "step of a chain, in standard deviations of each feature; found by a pilot run if not given"},
+    {"churn", LK_PARAMETER_REAL, NULL, 1e-9, 1000, NULL, NULL,
+     "of sde: noise on the way, as a multiple of what reverses the diffusion exactly; 1 if not given, near 0 is ddim"},
+    {"order", LK_PARAMETER_INTEGER, NULL, 1, 3, NULL, NULL, "of dpm; 3 if not given"},
+    {"tolerance", LK_PARAMETER_REAL, NULL, 1e-12, 1, NULL, NULL,
+     "of dopri5: error of a step in standard deviations; 1e-4 if not given"},
+    {"weak", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "MODEL", "of reflection: a model of the same features that is worse than MODEL in the same way"},
 };
+
+/* Options of samplers, each with the bit of those that take it. */
+static const struct {
+    const char *name, *spelled;
+    unsigned bit;
+} sampler_options[] = {
+    {"steps", "--steps", LK_SAMPLER_STEPS},          {"schedule", "--schedule", LK_SAMPLER_SCHEDULE},
+    {"sigma_max", "--sigma-max", LK_SAMPLER_NOISE},  {"sigma_min", "--sigma-min", LK_SAMPLER_NOISE},
+    {"step_size", "--step-size", LK_SAMPLER_STEP_SIZE}, {"churn", "--churn", LK_SAMPLER_CHURN},
+    {"order", "--order", LK_SAMPLER_ORDER},          {"tolerance", "--tolerance", LK_SAMPLER_TOLERANCE},
+    {"weak", "--weak", LK_SAMPLER_WEAK},
+};
+
+static bool sampler_at(int index, const char **name, const char **summary)
+{
+    const lk_sampler_method *m = lk_sampler_method_at(index);
+    if (m != NULL) {
+        *name = m->name;
+        *summary = m->summary;
+    }
+    return m != NULL;
+}
+
+static bool schedule_at(int index, const char **name, const char **summary)
+{
+    const lk_schedule_kind *kind = lk_schedule_kind_at(index);
+    if (kind != NULL) {
+        *name = kind->name;
+        *summary = kind->summary;
+    }
+    return kind != NULL;
+}
+
+static const cli_listing listings[] = {{"Samplers", sampler_at}, {"Schedules", schedule_at}, {NULL, NULL}};
 
 static const cli_example examples[] = {
     {"likely sample faithful.lk -n 1000 -o new.csv", "a thousand new rows"},
     {"likely sample faithful.lk -n 5 --seed 7", "the same five rows every time"},
     {"likely sample faithful.lk -n 5 --given eruptions=2", "waiting times after an eruption of two minutes"},
-    {"likely sample faithful.lk -n 1000 --method probability-flow", "drawn by the score alone, with the error of its steps"},
-    {"likely sample faithful.lk -n 1000 --method langevin --steps 2000", "ends of Metropolis-adjusted Langevin chains"},
+    {"likely sample faithful.lk -n 1000 --sampler heun", "drawn by the score alone, with the error of its steps"},
+    {"likely sample faithful.lk -n 1000 --sampler dpm --steps 20", "the same with twenty scores a row"},
+    {"likely sample faithful.lk -n 1000 --sampler mala --steps 2000", "ends of Metropolis-adjusted Langevin chains"},
     {NULL, NULL},
 };
 
@@ -131,31 +170,78 @@ static int open_and_draw(cli_command *command, const lk_model *whole, drawing *g
     return code;
 }
 
-static bool draws_exactly(const cli_command *command, const lk_model *model)
+/* *out = NULL: the library chooses. */
+static int find_sampler(cli_command *command, const lk_sampler_method **out)
 {
-    const char *method = cli_text(command, "method");
-    return method == NULL ? (lk_model_operations(model) & LK_OPERATION_SAMPLE) != 0 : strcmp(method, "exact") == 0;
+    const char *name = cli_text(command, "sampler");
+    cli_nearest nearest = {.typed = name};
+    *out = NULL;
+    for (int i = 0; name != NULL && lk_sampler_method_at(i) != NULL; i++) {
+        const lk_sampler_method *m = lk_sampler_method_at(i);
+        if (strcmp(m->name, name) == 0) {
+            *out = m;
+            return CLI_DONE;
+        }
+        cli_nearest_try(&nearest, m->name);
+    }
+    if (name == NULL) {
+        return CLI_DONE;
+    }
+    const char *near = cli_nearest_name(&nearest);
+    return near != NULL ? cli_usage_error(command, "there is no sampler \"%s\"; did you mean %s?", name, near)
+                        : cli_usage_error(command, "there is no sampler \"%s\"; 'likely help sample' lists them", name);
 }
 
-static int sampler_new(cli_command *command, const lk_model *model, lk_sampler **out)
+static bool draws_exactly(const cli_command *command, const lk_model *model)
 {
-    static const char *const names[] = {"steps", "sigma_max", "sigma_min", "step_size"};
-    static const char *const spelled[] = {"steps", "sigma-max", "sigma-min", "step-size"};
-    const char *method = cli_text(command, "method");
-    lk_sampler_options wanted = {.size = sizeof wanted, .method = method, .seed = cli_integer(command, "seed")};
-    bool exact = draws_exactly(command, model);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (exact && cli_given(command, names[i])) {
-            return cli_usage_error(command, "--%s goes with --method langevin or probability-flow", spelled[i]);
+    const char *name = cli_text(command, "sampler");
+    return name == NULL ? (lk_model_operations(model) & LK_OPERATION_SAMPLE) != 0 : strcmp(name, "exact") == 0;
+}
+
+/* An option that the sampler does not take is an error that names those which do. */
+static int check_options(cli_command *command, const lk_model *model, const lk_sampler_method *m)
+{
+    char names[512] = "";
+    for (size_t i = 0; i < sizeof sampler_options / sizeof sampler_options[0]; i++) {
+        const unsigned bit = sampler_options[i].bit;
+        const bool exact = m == NULL && draws_exactly(command, model);
+        if (!cli_given(command, sampler_options[i].name) || (m == NULL && !exact) || (m != NULL && (m->takes & bit) != 0)) {
+            continue;
         }
+        for (int k = 0; lk_sampler_method_at(k) != NULL; k++) {
+            const size_t used = strlen(names);
+            if ((lk_sampler_method_at(k)->takes & bit) != 0) {
+                snprintf(names + used, sizeof names - used, "%s%s", used > 0 ? ", " : "", lk_sampler_method_at(k)->name);
+            }
+        }
+        return cli_usage_error(command, "%s goes with --sampler %s", sampler_options[i].spelled, names);
     }
-    if (cli_given(command, "step_size") && method != NULL && strcmp(method, "probability-flow") == 0) {
-        return cli_usage_error(command, "--step-size goes with --method langevin; the flow takes --steps");
+    return CLI_DONE;
+}
+
+static int sampler_new(cli_command *command, const lk_model *model, const lk_model *weak, lk_sampler **out)
+{
+    const lk_sampler_method *m;
+    lk_sampler_options wanted = {.size = sizeof wanted, .method = cli_text(command, "sampler"), .seed = cli_integer(command, "seed"),
+                                 .schedule = cli_text(command, "schedule"), .weak = weak};
+    int code = find_sampler(command, &m);
+    code = code == CLI_DONE ? check_options(command, model, m) : code;
+    if (code == CLI_DONE && m != NULL && (m->takes & LK_SAMPLER_WEAK) != 0 && weak == NULL) {
+        code = cli_usage_error(command, "--sampler %s wants --weak MODEL", m->name);
+    }
+    if (code != CLI_DONE) {
+        return code;
     }
     wanted.steps = cli_given(command, "steps") ? cli_integer(command, "steps") : 0;
-    wanted.sigma_max = cli_given(command, "sigma_max") ? cli_real(command, "sigma_max") : 0;
-    wanted.sigma_min = cli_given(command, "sigma_min") ? cli_real(command, "sigma_min") : 0;
-    wanted.step_size = cli_given(command, "step_size") ? cli_real(command, "step_size") : 0;
+    wanted.order = cli_given(command, "order") ? cli_integer(command, "order") : 0;
+    const struct {
+        const char *name;
+        double *value;
+    } reals[] = {{"sigma_max", &wanted.sigma_max}, {"sigma_min", &wanted.sigma_min}, {"step_size", &wanted.step_size},
+                 {"churn", &wanted.churn}, {"tolerance", &wanted.tolerance}};
+    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++) {
+        *reals[i].value = cli_given(command, reals[i].name) ? cli_real(command, reals[i].name) : 0;
+    }
     lk_status status = lk_sampler_new(command->context, model, &wanted, out);
     return status == LK_OK ? CLI_DONE : cli_fail(command, status);
 }
@@ -168,16 +254,18 @@ static int tell(const cli_command *command, const lk_sampler *sampler)
 {
     lk_sampler_report r = {.size = sizeof r};
     lk_sampler_tell(sampler, &r);
-    if (strcmp(r.method, "langevin") == 0) {
+    if (!isnan(r.step_size)) {
         char acceptance[64] = "unadjusted: biased by its steps";
         if (!isnan(r.acceptance)) {
             snprintf(acceptance, sizeof acceptance, "acceptance %.3f", r.acceptance);
         }
-        cli_remark(command, "langevin: %lld steps, the last %.4g standard deviations long, %s; R-hat %.3f, %.1f independent states a chain",
-                   (long long)r.steps, r.step_size, acceptance, r.r_hat, r.effective);
-    } else if (strcmp(r.method, "probability-flow") == 0) {
-        cli_remark(command, "probability flow: %lld steps; with half as many the draws move by %.2g standard deviations (root mean square; at "
-                            "most %.2g)", (long long)r.steps, r.step_error, r.step_error_most);
+        cli_remark(command, "%s: %lld steps, the last %.4g standard deviations long, %s; R-hat %.3f, %.1f independent states a chain",
+                   r.method, (long long)r.steps, r.step_size, acceptance, r.r_hat, r.effective);
+    } else if (!isnan(r.step_error)) {
+        cli_remark(command, "%s: %lld steps, %.0f scores a row; with half as many the draws move by %.2g standard deviations (root mean "
+                            "square; at most %.2g)", r.method, (long long)r.steps, r.evaluations, r.step_error, r.step_error_most);
+    } else if (r.evaluations > 0) {
+        cli_remark(command, "%s: %lld steps, %.0f scores a row", r.method, (long long)r.steps, r.evaluations);
     }
     fflush(stdout);
     if (r.r_hat > R_HAT_MOST) {
@@ -195,7 +283,7 @@ static int tell(const cli_command *command, const lk_sampler *sampler)
 static int run(cli_command *command)
 {
     lk_sampler *sampler = NULL;
-    lk_model *model = NULL, *part = NULL;
+    lk_model *model = NULL, *part = NULL, *weak = NULL, *weak_part = NULL;
     cli_features given = {0};
     int code = CLI_DONE;
     lk_status status = lk_model_load(command->context, command->operands[0], &model);
@@ -209,8 +297,15 @@ static int run(cli_command *command)
             code = status == LK_OK ? CLI_DONE : cli_fail(command, status);
         }
     }
+    if (code == CLI_DONE && cli_given(command, "weak")) {
+        status = lk_model_load(command->context, cli_text(command, "weak"), &weak);
+        if (status == LK_OK && part != NULL) {
+            status = lk_model_condition(command->context, weak, given.positions, given.values, given.count, &weak_part);
+        }
+        code = status == LK_OK ? CLI_DONE : cli_fail(command, status);
+    }
     if (code == CLI_DONE) {
-        code = sampler_new(command, part != NULL ? part : model, &sampler);
+        code = sampler_new(command, part != NULL ? part : model, weak_part != NULL ? weak_part : weak, &sampler);
     }
     if (code == CLI_DONE) {
         bool classes = lk_model_classes(model) != NULL;
@@ -223,6 +318,8 @@ static int run(cli_command *command)
     }
     lk_sampler_free(sampler);
     cli_features_free(&given);
+    lk_model_free(weak_part);
+    lk_model_free(weak);
     lk_model_free(part);
     lk_model_free(model);
     return code;
@@ -237,15 +334,17 @@ const cli_verb cli_verb_sample = {
                    "Row i of a seed is the same draw however many are drawn. With --given the rows come from the "
                    "conditional distribution. A model with classes draws a class, then a row of it: the last column, named as the "
                    "label, is the class; draws by the score have none.\n\n"
-                   "--method langevin and probability-flow draw by the score alone, for models that cannot do better, and to check a score. "
-                   "Each row is the end of a chain or flow of its own. Standard error says how far to trust them: acceptance, R-hat and "
-                   "independent states of the chains; how far the draws move with half the steps. Above an R-hat of 1.1 or .05 standard "
-                   "deviations the exit code is 3.",
+                   "Every sampler but exact draws by the score alone: for models that cannot do better, and to see what a sampler is worth where "
+                   "the truth is known. Flows (heun, euler, ddim, dpm, dopri5) carry each row from noise to data along a differential equation; "
+                   "sde and predictor-corrector add noise on the way; mala, underdamped and langevin are Markov chains, a row the end of one. "
+                   "Standard error says how far to trust them: how far the draws of a flow move with half the steps; acceptance, R-hat and "
+                   "independent states of chains. Above .05 standard deviations or an R-hat of 1.1 the exit code is 3.",
     .operands_min = 1,
     .operands_max = 1,
     .groups = CLI_ROWS,
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .examples = examples,
+    .listings = listings,
     .run = run,
 };

@@ -30,15 +30,21 @@ lk_status lki_field_new(lk_context *ctx, const lki_field_operations *operations,
     return LK_OK;
 }
 
-void lki_field_free(lk_context *ctx, lki_field *f)
+void lki_field_release(const lki_memory *memory, lki_field *f)
 {
     if (f != NULL) {
         if (f->state != NULL) {
-            f->operations->free(ctx, f->state);
+            f->operations->free(memory, f->state);
         }
-        lki_release(ctx, f->centre);
-        lki_release(ctx, f);
+        lki_memory_release(memory, f->centre);
+        lki_memory_release(memory, f);
     }
+}
+
+void lki_field_free(lk_context *ctx, lki_field *f)
+{
+    const lki_memory memory = lki_memory_of(ctx);
+    lki_field_release(&memory, f);
 }
 
 /* ---- levels ---- */
@@ -209,9 +215,9 @@ done:
     return status;
 }
 
-static void model_free(lk_context *ctx, void *state)
+static void model_free(const lki_memory *memory, void *state)
 {
-    (void)ctx;
+    (void)memory;
     (void)state; /* borrowed */
 }
 
@@ -304,7 +310,7 @@ static void function_level_free(lk_context *ctx, void *level)
 lk_status lki_field_of_function(lk_context *ctx, const lk_score_function *function, const double *centre,
                                 const double *scale, lki_field **out)
 {
-    static const lki_field_operations operations = {function_level, function_ask, function_level_free, lki_release};
+    static const lki_field_operations operations = {function_level, function_ask, function_level_free, lki_memory_release};
     lki_field *f;
     if (function->size < sizeof *function || function->ask == NULL || function->features < 1) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT,

@@ -28,7 +28,7 @@ typedef struct lki_field_operations {
     lk_status (*ask)(lk_context *ctx, const lki_level *level, const double *u, int64_t rows, double *log_density,
                      double *score, double *divergence);
     void (*level_free)(lk_context *ctx, void *level);
-    void (*free)(lk_context *ctx, void *state);
+    void (*free)(const lki_memory *memory, void *state);
 } lki_field_operations;
 
 struct lki_field {
@@ -56,7 +56,8 @@ lk_status lki_field_of_function(lk_context *ctx, const lk_score_function *functi
 lk_status lki_field_of_factors(lk_context *ctx, int64_t K, int64_t d, int64_t rank, const double *weights,
                                const double *means, const double *loadings, const double *diagonal, const double *centre,
                                const double *scale, lki_field **out) LK_NODISCARD;
-void lki_field_free(lk_context *ctx, lki_field *field); /* NULL is fine */
+void lki_field_free(lk_context *ctx, lki_field *field);                   /* NULL is fine */
+void lki_field_release(const lki_memory *memory, lki_field *field);        /* the same without a context */
 
 /* Errors: LK_ERROR_UNSUPPORTED (this noise is none that the field has). Any noise from 0 to 1e6. */
 lk_status lki_level_open(lk_context *ctx, const lki_field *field, double sigma, lki_level *out) LK_NODISCARD;

@@ -31,15 +31,15 @@ typedef struct level {
     double *log_c, *trace, *axes, *along;
 } level;
 
-static void normals_free(lk_context *ctx, void *state)
+static void normals_free(const lki_memory *memory, void *state)
 {
     normals *n = state;
-    lki_release(ctx, n->log_weights);
-    lki_release(ctx, n->means);
-    lki_release(ctx, n->axes);
-    lki_release(ctx, n->values);
-    lki_release(ctx, n->turn);
-    lki_release(ctx, n);
+    lki_memory_release(memory, n->log_weights);
+    lki_memory_release(memory, n->means);
+    lki_memory_release(memory, n->axes);
+    lki_memory_release(memory, n->values);
+    lki_memory_release(memory, n->turn);
+    lki_memory_release(memory, n);
 }
 
 static void level_free(lk_context *ctx, void *state)
@@ -206,8 +206,9 @@ static lk_status normals_new(lk_context *ctx, int64_t K, int64_t d, int64_t rank
              lki_allocate(ctx, lki_product((size_t)K, (size_t)rank), (size_t)d * sizeof(double), &n->axes));
     *out = n;
     return LK_OK;
-failed:
-    normals_free(ctx, n);
+failed:;
+    const lki_memory memory = lki_memory_of(ctx);
+    normals_free(&memory, n);
     return status;
 }
 

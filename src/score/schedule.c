@@ -100,17 +100,18 @@ static double edm_time(const lki_schedule *s, double ratio)
 }
 
 static const lki_schedule_kind kinds[] = {
-    {"edm", "noise levels dense where they are small: sigma^(1/7) in even steps", "Karras et al. 2022, arXiv:2206.00364, equation 5",
-     edm_at, edm_time},
-    {"ve", "variance exploding: noise grows in even ratios, data stay", "Song et al. 2021, arXiv:2011.13456, section 3.4", ve_at, ve_time},
-    {"vp", "variance preserving: data fade as noise grows, rates from 0.1 to 20", "Song et al. 2021, arXiv:2011.13456, section 3.4", vp_at,
-     vp_time},
-    {"sub-vp", "as vp with less noise on the way: sigma = 1 - alpha^2", "Song et al. 2021, arXiv:2011.13456, section 3.4", sub_vp_at,
-     sub_vp_time},
-    {"cosine", "a quarter of a circle: cos and sin of t pi/2", "Albergo and Vanden-Eijnden 2023, arXiv:2209.15571, section 2", cosine_at,
-     cosine_time},
-    {"flow", "a straight line from noise to data (conditional optimal transport)", "Lipman et al. 2023, arXiv:2210.02747, section 4", flow_at,
-     flow_time},
+    {{"edm", "noise levels dense where they are small: sigma^(1/7) in even steps",
+      "Karras et al. 2022, arXiv:2206.00364, equation 5"}, edm_at, edm_time},
+    {{"ve", "variance exploding: noise grows in even ratios, data stay",
+      "Song et al. 2021, arXiv:2011.13456, section 3.4"}, ve_at, ve_time},
+    {{"vp", "variance preserving: data fade as noise grows, rates from 0.1 to 20",
+      "Song et al. 2021, arXiv:2011.13456, section 3.4"}, vp_at, vp_time},
+    {{"sub-vp", "as vp with less noise on the way: sigma = 1 - alpha^2",
+      "Song et al. 2021, arXiv:2011.13456, section 3.4"}, sub_vp_at, sub_vp_time},
+    {{"cosine", "a quarter of a circle: cos and sin of t pi/2",
+      "Albergo and Vanden-Eijnden 2023, arXiv:2209.15571, section 2"}, cosine_at, cosine_time},
+    {{"flow", "a straight line from noise to data (conditional optimal transport)",
+      "Lipman et al. 2023, arXiv:2210.02747, section 4"}, flow_at, flow_time},
 };
 
 const lki_schedule_kind *lki_schedule_kind_at(int index)
@@ -118,17 +119,23 @@ const lki_schedule_kind *lki_schedule_kind_at(int index)
     return index >= 0 && index < (int)(sizeof kinds / sizeof kinds[0]) ? &kinds[index] : NULL;
 }
 
+const lk_schedule_kind *lk_schedule_kind_at(int index)
+{
+    const lki_schedule_kind *kind = lki_schedule_kind_at(index);
+    return kind != NULL ? &kind->public : NULL;
+}
+
 lk_status lki_schedule_find(lk_context *ctx, const char *name, const lki_schedule_kind **out)
 {
     char names[256] = "";
     for (int i = 0; lki_schedule_kind_at(i) != NULL; i++) {
         const lki_schedule_kind *kind = lki_schedule_kind_at(i);
-        if (name == NULL || strcmp(kind->name, name) == 0) {
+        if (name == NULL || strcmp(kind->public.name, name) == 0) {
             *out = kind;
             return LK_OK;
         }
         const size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "", kind->name);
+        snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "", kind->public.name);
     }
     return lki_fail(ctx, LK_ERROR_ARGUMENT, "there is no schedule \"%.100s\"; there are: %s", name, names);
 }

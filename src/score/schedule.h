@@ -6,6 +6,8 @@
 
 #include "core/core.h"
 
+#include <likely/score.h>
+
 /* A path at one time, with derivatives by t. */
 typedef struct lki_path_point {
     double alpha, sigma, alpha_rate, sigma_rate;
@@ -19,7 +21,7 @@ typedef struct lki_schedule {
 } lki_schedule;
 
 typedef struct lki_schedule_kind {
-    const char *name, *summary, *citation;
+    lk_schedule_kind public;
     lki_path_point (*at)(const lki_schedule *s, double t);
     double (*time)(const lki_schedule *s, double ratio); /* the t at which sigma / alpha is this, above 0 */
 } lki_schedule_kind;

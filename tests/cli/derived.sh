@@ -32,14 +32,14 @@ printf 'x,y\n1,3\n,1\n' | likely modes two.lk - --by-row
 echo "exit $?"
 echo == sample by the score
 mean() { awk -F, 'NR > 1 { n++; s += $1; q += $1 * $1 } END { m = s / n; v = q / n - m * m; print (m > .85 && m < 1.15 && v > 3.6 && v < 4.4) ? "mean 1, variance 4" : m " " v }'; }
-likely sample p.lk -n 6000 --method langevin -q | mean
-likely sample p.lk -n 6000 --method probability-flow -q | mean
-likely sample p.lk -n 3 --method probability-flow --steps 20 -q >a
-likely sample p.lk -n 3000 --method probability-flow --steps 20 -q --threads 2 | head -4 | cmp - a && echo "row i is row i"
-likely sample p.lk -n 400 --method langevin --steps 200 -o a.csv 2>err; sed 's/[0-9]*\.[0-9]*/N/g' err
-likely sample p.lk -n 400 --method probability-flow -o a.csv 2>err; sed 's/[0-9]*\.[0-9e-]*[0-9]/N/g' err
-likely sample p.lk -n 10 --given x=3 --method probability-flow -q --seed 2 | cut -d, -f1 | sort -u
-sed 's/2, 0/30, 0/' two.json >far.json && likely fit --params far.json -q && likely sample far.lk -n 200 --method langevin -o a.csv 2>err
+likely sample p.lk -n 6000 --sampler mala -q | mean
+likely sample p.lk -n 6000 --sampler heun -q | mean
+likely sample p.lk -n 3 --sampler heun --steps 20 -q >a
+likely sample p.lk -n 3000 --sampler heun --steps 20 -q --threads 2 | head -4 | cmp - a && echo "row i is row i"
+likely sample p.lk -n 400 --sampler mala --steps 200 -o a.csv 2>err; sed 's/[0-9]*\.[0-9]*/N/g' err
+likely sample p.lk -n 400 --sampler heun -o a.csv 2>err; sed 's/[0-9]*\.[0-9e-]*[0-9]/N/g' err
+likely sample p.lk -n 10 --given x=3 --sampler heun -q --seed 2 | cut -d, -f1 | sort -u
+sed 's/2, 0/30, 0/' two.json >far.json && likely fit --params far.json -q && likely sample far.lk -n 200 --sampler mala -o a.csv 2>err
 echo "exit $?"
 sed 's/[0-9]*\.[0-9]*/N/g' err
 echo == wrong
@@ -54,9 +54,13 @@ try likely modes two.lk rows.csv --draws 5
 try likely modes two.lk rows.csv --by-row --by-component
 try likely modes two.lk --draws -1
 printf 'a,b\n1,2\n' | try likely modes two.lk - --sigma 1
-try likely sample p.lk --method gibbs
+try likely sample p.lk --sampler gibbs
 try likely sample p.lk --steps 100
-try likely sample p.lk --method probability-flow --step-size 1
-try likely sample p.lk --method langevin --steps 3
-try likely sample p.lk --method langevin --sigma-min 5
+try likely sample p.lk --sampler hein
+try likely sample p.lk --sampler dpm --churn 2
+try likely sample p.lk --sampler reflection
+try likely sample p.lk --sampler heun --schedule linear
+try likely sample p.lk --sampler heun --step-size 1
+try likely sample p.lk --sampler mala --steps 3
+try likely sample p.lk --sampler mala --sigma-min 5
 sed 's/"y"/"mass"/' two.json >taken.json && likely fit --params taken.json -q && try likely modes taken.lk

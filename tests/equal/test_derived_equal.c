@@ -2,6 +2,7 @@
 #include "gmm_check.h"
 
 #include <likely/derived.h>
+#include <likely/score.h>
 
 enum { D = 5, K = 3, ROWS = 3000 };
 
@@ -73,7 +74,7 @@ static void samplers(void **state)
 {
     enum { M = 2500, F = 2 };
     static double one[M * F], two[M * F];
-    const char *const methods[] = {"langevin", "probability-flow"};
+    const char *const methods[] = {"mala", "heun"};
     (void)state;
     for (int i = 0; i < 2; i++) {
         lki_stream s = gmm_stream(8320);

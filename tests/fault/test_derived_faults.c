@@ -47,12 +47,12 @@ static lk_status drawn(lk_context *ctx, const lk_model *model, const char *metho
 
 static lk_status flow(lk_context *ctx, const lk_model *model)
 {
-    return drawn(ctx, model, "probability-flow", 0);
+    return drawn(ctx, model, "heun", 0);
 }
 
 static lk_status langevin(lk_context *ctx, const lk_model *model)
 {
-    return drawn(ctx, model, "langevin", 0.5);
+    return drawn(ctx, model, "mala", 0.5);
 }
 
 /* Without a noisy version: one level, whose step size a pilot run finds. */
@@ -60,7 +60,7 @@ static lk_status piloted(lk_context *ctx, const lk_model *model)
 {
     lk_model plain = *model;
     plain.operations.smooth = NULL;
-    return drawn(ctx, &plain, "langevin", 0);
+    return drawn(ctx, &plain, "mala", 0);
 }
 
 /* After the failure LK_ERROR_MEMORY with a text, and nothing left behind. Few failures are made up for by ways with

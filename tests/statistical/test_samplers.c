@@ -5,6 +5,7 @@
 #include "gmm_check.h"
 
 #include <likely/derived.h>
+#include <likely/score.h>
 
 enum { N = 4000, D = 3, DIRECTIONS = 3 };
 
@@ -98,8 +99,8 @@ static void laws(void **state)
         lk_model *model = gmm_model_of(ctx, mix);
         lk_sampler *sampler =
             sampler_of(ctx, model,
-                       (lk_sampler_options){.method = langevin && !apart ? "langevin" : "probability-flow",
-                                            .steps = langevin && apart ? 200 : 0});
+                       (lk_sampler_options){.method = langevin && !apart ? "mala" : "heun",
+                                            .steps = langevin && !apart ? 0 : langevin ? 200 : 100});
         check_ok(ctx, lk_sampler_rows(ctx, sampler, 0, N, draws));
         check_alike(ctx, model, draws, D);
         const lk_sampler_report r = report_of(sampler);
@@ -125,12 +126,12 @@ static void density_alone(void **state)
         ctx, "{\"weights\":[0.5,0.5],\"means\":[[0,50],[1,52]],\"covariances\":[[[1,0.7],[0.7,1]],[[1,0],[0,4]]]}");
     model->operations.smooth = NULL;
     model->operations.score = NULL;
-    lk_sampler *sampler = sampler_of(ctx, model, (lk_sampler_options){.method = "langevin", .steps = 100});
+    lk_sampler *sampler = sampler_of(ctx, model, (lk_sampler_options){.method = "mala", .steps = 100});
     check_ok(ctx, lk_sampler_rows(ctx, sampler, 0, N, draws));
     check_alike(ctx, model, draws, 2);
     lk_sampler_free(sampler);
     lk_sampler *flow = NULL;
-    lk_sampler_options options = {.size = sizeof options, .method = "probability-flow"};
+    lk_sampler_options options = {.size = sizeof options, .method = "heun"};
     check_status(ctx, LK_ERROR_UNSUPPORTED, lk_sampler_new(ctx, model, &options, &flow));
     check_contains(lk_error_message(ctx), "does not offer smooth");
     lk_model_free(model);
@@ -147,7 +148,7 @@ static void unadjusted_bias(void **state)
         lk_model *model = gmm_build(ctx, "{\"weights\":[1],\"means\":[[3]],\"covariances\":[[[4]]]}");
         model->operations.log_density = adjusted ? model->operations.log_density : NULL;
         lk_sampler *sampler =
-            sampler_of(ctx, model, (lk_sampler_options){.method = "langevin", .steps = 80, .step_size = 0.8});
+            sampler_of(ctx, model, (lk_sampler_options){.method = adjusted ? "mala" : "langevin", .steps = 80, .step_size = 0.8});
         check_ok(ctx, lk_sampler_rows(ctx, sampler, 0, M, draws));
         double mean = 0, variance = 0;
         for (int i = 0; i < M; i++) {
@@ -175,7 +176,7 @@ static void stuck_chains(void **state)
     lk_context *ctx = *state;
     static double draws[500];
     lk_model *model = gmm_build(ctx, "{\"weights\":[0.5,0.5],\"means\":[[-10],[10]],\"covariances\":[1,1]}");
-    lk_sampler *sampler = sampler_of(ctx, model, (lk_sampler_options){.method = "langevin"});
+    lk_sampler *sampler = sampler_of(ctx, model, (lk_sampler_options){.method = "mala"});
     check_ok(ctx, lk_sampler_rows(ctx, sampler, 0, 500, draws));
     const lk_sampler_report r = report_of(sampler);
     assert_true(r.r_hat > 3 && r.effective < 1.5);
@@ -196,7 +197,7 @@ static void flow_order(void **state)
         lk_sampler *sampler =
             sampler_of(ctx, model,
                        (lk_sampler_options){
-                           .method = "probability-flow", .steps = 40 << turn, .sigma_max = 10, .sigma_min = 1e-3});
+                           .method = "heun", .steps = 40 << turn, .sigma_max = 10, .sigma_min = 1e-3});
         static double place[4096];
         double mean = 0, spread = 0, sum = 0;
         check_ok(ctx,
@@ -244,7 +245,7 @@ static void choices(void **state)
     check_ok(ctx, lk_model_sample(ctx, model, 7, 0, N, same));
     assert_memory_equal(draws, same, sizeof draws);
     lk_sampler_free(sampler);
-    const char *const methods[] = {"langevin", "probability-flow"};
+    const char *const methods[] = {"mala", "heun"};
     for (int i = 0; i < 2; i++) {
         sampler = sampler_of(ctx, model, (lk_sampler_options){.method = methods[i]});
         check_ok(ctx, lk_sampler_rows(ctx, sampler, 0, N, draws));
@@ -254,11 +255,11 @@ static void choices(void **state)
     }
     model->operations.sample = NULL;
     sampler = sampler_of(ctx, model, (lk_sampler_options){.steps = 0});
-    assert_string_equal(report_of(sampler).method, "probability-flow");
+    assert_string_equal(report_of(sampler).method, "heun");
     lk_sampler_free(sampler);
     model->operations.smooth = NULL;
     sampler = sampler_of(ctx, model, (lk_sampler_options){.steps = 0});
-    assert_string_equal(report_of(sampler).method, "langevin");
+    assert_string_equal(report_of(sampler).method, "mala");
     lk_sampler_free(sampler);
     lk_model_free(model);
     lk_table_free(table);
@@ -269,10 +270,10 @@ static void refused(void **state)
     lk_context *ctx = *state;
     lk_model *model = gmm_build(ctx, "{\"weights\":[1],\"means\":[[3]],\"covariances\":[[[4]]]}");
     const lk_sampler_options wrong[] = {{.size = sizeof *wrong, .method = "gibbs"},
-                                        {.size = sizeof *wrong, .steps = 7, .method = "langevin"},
+                                        {.size = sizeof *wrong, .steps = 5, .method = "mala"},
                                         {.size = 8},
                                         {.size = sizeof *wrong, .sigma_max = -1},
-                                        {.size = sizeof *wrong, .sigma_min = 60, .method = "probability-flow"},
+                                        {.size = sizeof *wrong, .sigma_min = 60, .method = "heun"},
                                         {.size = sizeof *wrong, .step_size = -0.1},
                                         {.size = sizeof *wrong, .seed = -1},
                                         {.size = sizeof *wrong, .sigma_max = (double)NAN}};

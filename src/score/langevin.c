@@ -1,9 +1,10 @@
 /* Draws by Langevin dynamics: each row is the end of a chain of its own. A chain begins wide, follows the model through
  * falling noise where it has a noisy version (Song and Ermon 2019, arXiv:1907.05600), and ends at the model itself.
- * Where the log density is known each move may be refused, so that the model is the chain's own law
- * (Metropolis-adjusted; Roberts and Tweedie 1996, Bernoulli 2, 341-363); else steps are a little off. */
-#include "core/philox.h"
-#include "model/sampler.h"
+ * Where a move may be refused, the model is the chain's own law (Metropolis-adjusted; Roberts and Tweedie 1996, Bernoulli
+ * 2, 341-363); else steps are a little off. Underdamped chains have a velocity, which is partly renewed and then carries the
+ * chain one leapfrog step; a refusal turns it round (Horowitz 1991, Phys. Lett. B 268, 247-252). */
+#include "core/reduce.h"
+#include "score/sampler.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,17 +13,20 @@
  * Rosenthal 1998, J. R. Stat. Soc. B 60, 255-268). */
 enum { PILOT_CHAINS = 64, PILOT_STEPS = 12, PILOT_TARGET_STEPS = 100 };
 #define BEST_ACCEPTANCE 0.574
+/* Of underdamped chains, which a refusal sends back. */
+#define INERTIA_ACCEPTANCE 0.95
 /* Squared step without acceptance, in spreads^2: its stationary variance is off by a share of about a quarter of it. */
 #define UNADJUSTED_SQUARE 0.01
 
 /* Chains in memory at one level. */
 typedef struct chains {
     const lk_sampler *sampler;
-    lki_oracle oracle;
-    double square; /* h: z' = z + h/2 S^2 score + sqrt(h) S normal */
+    lki_level level;
+    double square; /* h: z' = z + h/2 score + sqrt(h) normal; underdamped: steps of sqrt(h) */
     int64_t rows, steps;
-    bool adjusted;
+    bool adjusted, inertia;
     double *z;           /* rows x d */
+    double *velocity;    /* rows x d, of underdamped chains */
     lki_stream *streams; /* rows */
     double *sums;        /* rows x 4 x d: mean and squares of the first half, of the second; NULL = not wanted */
     double *accepted;    /* rows: added to */
@@ -31,21 +35,36 @@ typedef struct chains {
 /* Scratch of one block. */
 typedef struct buffers {
     double *score, *trial, *trial_score, *density, *trial_density;
+    double *forward; /* rows x d: velocity in the middle of a leapfrog step */
     bool *usable;
 } buffers;
 
+/* The velocity renewed, exp(-h) of it kept, then half of the step's push. */
+static void renew(const chains *c, int64_t row, const double *score, double *forward)
+{
+    const int64_t d = c->sampler->d;
+    const double step = sqrt(c->square), keep = exp(-step), fresh = sqrt(-expm1(-2.0 * step));
+    double *v = c->velocity + row * d;
+    for (int64_t j = 0; j < d; j++) {
+        v[j] = keep * v[j] + fresh * lki_random_normal(&c->streams[row]);
+        forward[j] = v[j] + 0.5 * step * score[j];
+    }
+}
+
 static void propose(const chains *c, int64_t first, int64_t rows, const buffers *b)
 {
-    const lk_sampler *s = c->sampler;
-    int64_t d = s->d;
-    double root = sqrt(c->square);
+    const int64_t d = c->sampler->d;
+    const double root = sqrt(c->square);
     for (int64_t i = 0; i < rows; i++) {
-        const double *z = c->z + (first + i) * d;
-        double *trial = b->trial + i * d;
+        const double *z = c->z + (first + i) * d, *score = b->score + i * d;
+        double *trial = b->trial + i * d, *forward = b->forward + i * d;
         bool finite = true;
+        if (c->inertia) {
+            renew(c, first + i, score, forward);
+        }
         for (int64_t j = 0; j < d; j++) {
-            double scale = s->scale[j], drift = 0.5 * c->square * scale * scale * b->score[i * d + j];
-            trial[j] = z[j] + drift + root * scale * lki_random_normal(&c->streams[first + i]);
+            trial[j] = c->inertia ? z[j] + root * forward[j]
+                                  : z[j] + 0.5 * c->square * score[j] + root * lki_random_normal(&c->streams[first + i]);
             finite = finite && isfinite(trial[j]);
         }
         b->usable[i] = finite;
@@ -56,35 +75,58 @@ static void propose(const chains *c, int64_t first, int64_t rows, const buffers 
 }
 
 /* log of q(z | z') / q(z' | z) */
-static double log_proposal_ratio(const chains *c, const double *z, const double *score, const double *trial,
-                                 const double *trial_score)
+static double log_proposal_ratio(const chains *c, const double *z, const double *score, const double *trial, const double *trial_score)
 {
-    const lk_sampler *s = c->sampler;
     double sum = 0.0;
-    for (int64_t j = 0; j < s->d; j++) {
-        double scale = s->scale[j], half = 0.5 * c->square * scale;
-        double forth = (trial[j] - z[j]) / scale - half * score[j],
-               back = (z[j] - trial[j]) / scale - half * trial_score[j];
+    for (int64_t j = 0; j < c->sampler->d; j++) {
+        const double half = 0.5 * c->square, forth = trial[j] - z[j] - half * score[j],
+                     back = z[j] - trial[j] - half * trial_score[j];
         sum += forth * forth - back * back;
     }
     return sum / (2.0 * c->square);
+}
+
+/* Half the difference of the squares of the velocity before a leapfrog step and after it, which `forward` becomes. */
+static double kinetic_drop(const chains *c, int64_t row, const double *trial_score, double *forward)
+{
+    const int64_t d = c->sampler->d;
+    const double *v = c->velocity + row * d;
+    double sum = 0.0;
+    for (int64_t j = 0; j < d; j++) {
+        forward[j] += 0.5 * sqrt(c->square) * trial_score[j];
+        sum += 0.5 * (v[j] * v[j] - forward[j] * forward[j]);
+    }
+    return sum;
+}
+
+static void turn(const chains *c, int64_t row, bool taken, const double *forward)
+{
+    double *v = c->velocity + row * c->sampler->d;
+    for (int64_t j = 0; j < c->sampler->d; j++) {
+        v[j] = taken ? forward[j] : -v[j];
+    }
 }
 
 static lk_status decide(lk_context *ctx, const chains *c, int64_t first, int64_t rows, buffers *b)
 {
     int64_t d = c->sampler->d;
     for (int64_t i = 0; i < rows; i++) {
-        double *z = c->z + (first + i) * d;
+        double *z = c->z + (first + i) * d, *forward = b->forward + i * d;
         bool taken = b->usable[i];
+        const double drop = c->inertia ? kinetic_drop(c, first + i, b->trial_score + i * d, forward) : 0.0;
         if (c->adjusted) {
-            double ratio = b->trial_density[i] - b->density[i] +
-                           log_proposal_ratio(c, z, b->score + i * d, b->trial + i * d, b->trial_score + i * d);
+            const double ratio =
+                b->trial_density[i] - b->density[i] +
+                (c->inertia ? drop : log_proposal_ratio(c, z, b->score + i * d, b->trial + i * d, b->trial_score + i * d));
             double u = log(lki_random_uniform(&c->streams[first + i]));
             taken = taken && u < ratio; /* a NaN refuses */
         } else if (!taken) {
             return lki_fail(ctx, LK_ERROR_NUMERIC,
                             "a Langevin chain left the range of numbers; a step size below %g may help",
                             sqrt(c->square));
+        }
+        if (c->inertia) {
+            turn(c, first + i, taken, forward);
         }
         if (taken) {
             memcpy(z, b->trial + i * d, (size_t)d * sizeof *z);
@@ -116,11 +158,11 @@ static void record(const chains *c, int64_t first, int64_t rows, int64_t step)
 /* Score and, where it is known, log density. Outside the support, where there is no score, nothing draws the chain. */
 static lk_status ask(lk_context *ctx, const chains *c, const double *z, int64_t rows, double *score, double *density)
 {
-    LKI_TRY(lki_oracle_score(ctx, &c->oracle, z, rows, score));
+    LKI_TRY(lki_level_ask(ctx, &c->level, z, rows, c->adjusted ? density : NULL, score, NULL));
     for (int64_t i = 0; c->adjusted && i < rows * c->sampler->d; i++) {
         score[i] = isfinite(score[i]) ? score[i] : 0.0;
     }
-    return c->adjusted ? lki_oracle_log_density(ctx, &c->oracle, z, rows, density) : LK_OK;
+    return LK_OK;
 }
 
 static lk_status chains_block(lk_context *ctx, void *state, int thread, int64_t index)
@@ -135,6 +177,7 @@ static lk_status chains_block(lk_context *ctx, void *state, int thread, int64_t 
     LKI_GOTO(status, done, lki_allocate(ctx, values, sizeof(double), &b.score));
     LKI_GOTO(status, done, lki_allocate(ctx, values, sizeof(double), &b.trial));
     LKI_GOTO(status, done, lki_allocate(ctx, values, sizeof(double), &b.trial_score));
+    LKI_GOTO(status, done, lki_allocate(ctx, values, sizeof(double), &b.forward));
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)rows, sizeof(double), &b.density));
     LKI_GOTO(status, done, lki_zeros(ctx, (size_t)rows, sizeof(double), &b.trial_density));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)rows, sizeof(bool), &b.usable));
@@ -158,6 +201,7 @@ done:
     lki_release(ctx, b.score);
     lki_release(ctx, b.trial);
     lki_release(ctx, b.trial_score);
+    lki_release(ctx, b.forward);
     lki_release(ctx, b.density);
     lki_release(ctx, b.trial_density);
     lki_release(ctx, b.usable);
@@ -169,34 +213,60 @@ static lk_status run_chains(lk_context *ctx, chains *c)
     return lki_parallel(ctx, (c->rows + LKI_BLOCK_ROWS - 1) / LKI_BLOCK_ROWS, chains_block, c);
 }
 
-/* Chains at their starts: normal about the model's mean, wider than it by the first noise. */
-static lk_status chains_new(lk_context *ctx, const lk_sampler *s, uint64_t stream, int64_t first_row, int64_t rows,
-                            double *z, chains *out)
+static bool is_named(const lk_sampler *s, const char *name)
 {
-    chains c = {.sampler = s, .rows = rows, .z = z, .adjusted = s->model->operations.log_density != NULL};
-    double wide = sqrt(1.0 + s->noise[0] * s->noise[0]);
-    LKI_TRY(lki_allocate(ctx, (size_t)rows, sizeof *c.streams, &c.streams));
-    lk_status status = lki_zeros(ctx, (size_t)rows, sizeof *c.accepted, &c.accepted);
-    if (status != LK_OK) {
-        lki_release(ctx, c.streams);
-        return status;
-    }
-    for (int64_t i = 0; i < rows; i++) {
-        c.streams[i] = lki_stream_new(s->seed, stream, (uint64_t)(first_row + i));
-        for (int64_t j = 0; j < s->d; j++) {
-            z[i * s->d + j] = s->centre[j] + s->scale[j] * wide * lki_random_normal(&c.streams[i]);
-        }
-    }
-    *out = c;
-    return LK_OK;
+    return strcmp(s->kind->public.name, name) == 0;
+}
+
+static bool is_adjusted(const lk_sampler *s)
+{
+    return s->field->density && !is_named(s, "langevin");
 }
 
 static void chains_free(lk_context *ctx, chains *c)
 {
-    lki_oracle_close(ctx, &c->oracle);
+    if (c->level.field != NULL) {
+        lki_level_close(ctx, &c->level);
+    }
     lki_release(ctx, c->streams);
     lki_release(ctx, c->accepted);
+    lki_release(ctx, c->velocity);
     lki_release(ctx, c->sums);
+}
+
+/* Chains at their starts: normal about the model's mean, wider than it by the first noise. */
+static lk_status chains_new(lk_context *ctx, const lk_sampler *s, uint64_t stream, int64_t first_row, int64_t rows,
+                            double *z, chains *out)
+{
+    chains c = {.sampler = s, .rows = rows, .z = z, .adjusted = is_adjusted(s), .inertia = is_named(s, "underdamped")};
+    const double wide = sqrt(1.0 + s->noise[0] * s->noise[0]);
+    lk_status status = LK_OK;
+    LKI_GOTO(status, failed, lki_allocate(ctx, (size_t)rows, sizeof *c.streams, &c.streams));
+    LKI_GOTO(status, failed, lki_zeros(ctx, (size_t)rows, sizeof *c.accepted, &c.accepted));
+    LKI_GOTO(status, failed, lki_zeros(ctx, lki_product((size_t)rows, (size_t)s->d), sizeof *c.velocity, &c.velocity));
+    for (int64_t i = 0; i < rows; i++) {
+        c.streams[i] = lki_stream_new(s->seed, stream, (uint64_t)(first_row + i));
+        for (int64_t j = 0; j < s->d; j++) {
+            z[i * s->d + j] = wide * lki_random_normal(&c.streams[i]);
+        }
+        for (int64_t j = 0; c.inertia && j < s->d; j++) {
+            c.velocity[i * s->d + j] = lki_random_normal(&c.streams[i]);
+        }
+    }
+    *out = c;
+    return LK_OK;
+failed:
+    chains_free(ctx, &c);
+    return status;
+}
+
+static lk_status chains_at(lk_context *ctx, chains *c, int level)
+{
+    if (c->level.field != NULL) {
+        lki_level_close(ctx, &c->level);
+    }
+    c->square = c->sampler->squares[level];
+    return lki_level_open(ctx, c->sampler->field, c->sampler->noise[level], &c->level);
 }
 
 /* Steps at one level of the pilot, after each of which the step size follows the acceptance (Robbins and Monro 1951).
@@ -211,7 +281,7 @@ static lk_status pilot_level(lk_context *ctx, chains *c, int steps)
         for (int64_t i = 0; i < PILOT_CHAINS; i++) {
             accepted += c->accepted[i] / PILOT_CHAINS;
         }
-        c->square *= exp(2.0 * (accepted - BEST_ACCEPTANCE) / sqrt(1.0 + k));
+        c->square *= exp(2.0 * (accepted - (c->inertia ? INERTIA_ACCEPTANCE : BEST_ACCEPTANCE)) / sqrt(1.0 + k));
     }
     return LK_OK;
 }
@@ -223,10 +293,10 @@ static lk_status pilot(lk_context *ctx, lk_sampler *s)
     lk_status status = LK_OK;
     LKI_GOTO(status, done, lki_allocate(ctx, lki_product(PILOT_CHAINS, (size_t)s->d), sizeof *z, &z));
     LKI_GOTO(status, done, chains_new(ctx, s, LKI_STREAM_PILOT, 0, PILOT_CHAINS, z, &c));
-    c.square = (1.0 + s->noise[0] * s->noise[0]) * pow((double)s->d, -1.0 / 3.0);
+    s->squares[0] = (1.0 + s->noise[0] * s->noise[0]) * pow((double)s->d, -1.0 / 3.0);
     for (int level = 0; level < s->levels; level++) {
-        lki_oracle_close(ctx, &c.oracle);
-        LKI_GOTO(status, done, lki_sampler_oracle(ctx, s, s->noise[level], &c.oracle));
+        s->squares[level] = level > 0 ? s->squares[level - 1] : s->squares[0];
+        LKI_GOTO(status, done, chains_at(ctx, &c, level));
         LKI_GOTO(status, done, pilot_level(ctx, &c, level == s->levels - 1 ? PILOT_TARGET_STEPS : PILOT_STEPS));
         s->squares[level] = c.square;
         lki_progress(ctx, "step sizes", (double)(level + 1), (double)s->levels, "");
@@ -237,38 +307,18 @@ done:
     return status;
 }
 
-/* Whether this very model has noisy versions: a family may have them for some of its models only. */
-static lk_status has_noise(lk_context *ctx, const lk_sampler *s, bool *out)
+lk_status lki_langevin_prepare(lk_context *ctx, lk_sampler *s)
 {
-    lki_oracle noisy = {0};
-    *out = false;
-    if (lki_model_origin(s->model, LK_OPERATION_SMOOTH) == LKI_ORIGIN_NONE) {
-        return LK_OK;
-    }
-    lk_status status = lki_sampler_oracle(ctx, s, s->sigma_max, &noisy);
-    lki_oracle_close(ctx, &noisy);
-    *out = status == LK_OK;
-    if (status == LK_ERROR_UNSUPPORTED) {
-        lki_begin(ctx); /* not the caller's error */
-        status = LK_OK;
-    }
-    return status;
-}
-
-lk_status lki_langevin_prepare(lk_context *ctx, lk_sampler *s, double step_size)
-{
-    bool noisy;
-    LKI_TRY(has_noise(ctx, s, &noisy));
-    s->levels = noisy ? LKI_LEVELS + 1 : 1;
+    s->levels = s->field->noisy ? LKI_LEVELS + 1 : 1;
     for (int level = 0; level + 1 < s->levels; level++) { /* in even ratios */
         s->noise[level] = s->sigma_max * pow(s->sigma_min / s->sigma_max, (double)level / (LKI_LEVELS - 1));
     }
     s->noise[s->levels - 1] = 0.0;
-    if (step_size == 0.0 && s->model->operations.log_density != NULL) {
+    if (s->step_size == 0.0 && is_adjusted(s)) {
         return pilot(ctx, s);
     }
     for (int level = 0; level < s->levels; level++) { /* as wide as the noise allows */
-        double square = step_size > 0.0 ? step_size * step_size : UNADJUSTED_SQUARE;
+        const double square = s->step_size > 0.0 ? s->step_size * s->step_size : UNADJUSTED_SQUARE;
         s->squares[level] = square + 0.1 * s->noise[level] * s->noise[level];
     }
     return LK_OK;
@@ -301,26 +351,25 @@ lk_status lki_langevin_rows(lk_context *ctx, lk_sampler *s, int64_t first_row, i
 {
     chains c = {0};
     int64_t falling = s->steps / 2;
+    s->evaluations = (double)s->steps;
     lk_status status = LK_OK;
     LKI_GOTO(status, done, chains_new(ctx, s, LKI_STREAM_LANGEVIN, first_row, rows, z, &c));
     for (int level = 0; level < s->levels; level++) {
         bool last = level == s->levels - 1;
         int64_t upper = last ? 0 : falling * (level + 1) / (s->levels - 1),
                 lower = last ? 0 : falling * level / (s->levels - 1);
-        lki_oracle_close(ctx, &c.oracle);
-        LKI_GOTO(status, done, lki_sampler_oracle(ctx, s, s->noise[level], &c.oracle));
-        c.square = s->squares[level];
+        LKI_GOTO(status, done, chains_at(ctx, &c, level));
         c.steps = s->levels == 1 ? falling : upper - lower;
         if (c.steps > 0) {
             LKI_GOTO(status, done, run_chains(ctx, &c));
         }
-        lki_progress(ctx, "langevin", (double)(level + 1), 2.0 * s->levels, "");
+        lki_progress(ctx, s->kind->public.name, (double)(level + 1), 2.0 * s->levels, "");
     }
     memset(c.accepted, 0, (size_t)rows * sizeof *c.accepted);
     LKI_GOTO(status, done, lki_zeros(ctx, lki_product((size_t)rows, 4), (size_t)s->d * sizeof *c.sums, &c.sums));
     c.steps = s->steps - falling;
     LKI_GOTO(status, done, run_chains(ctx, &c));
-    lki_progress(ctx, "langevin", 1.0, 1.0, "");
+    lki_progress(ctx, s->kind->public.name, 1.0, 1.0, "");
     gather_moments(s, &c);
 done:
     chains_free(ctx, &c);
