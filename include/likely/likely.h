@@ -14,6 +14,7 @@
 #include <likely/score.h>
 #include <likely/select.h>
 #include <likely/table.h>
+#include <likely/test.h>
 #include <likely/uncertainty.h>
 
 #endif

@@ -1,16 +1,33 @@
-/* likely compare: how far apart two models are. */
+/* likely compare: how far apart two models are, or two tables. */
 #include "cli/cli.h"
+#include "cli/compare.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define TWO_SAMPLE_NAME(id, name, summary) "," name
+#define TWO_SAMPLE_LINE(id, name, summary) name ": " summary ".\n\n"
+
 static const lk_parameter options[] = {
-    {"draws", LK_PARAMETER_INTEGER, "100000", 2, 1000000000, NULL, NULL, "draws of each model, for the Monte Carlo estimates"},
+    {"draws", LK_PARAMETER_INTEGER, "100000", 2, 1000000000, NULL, NULL, "of two models: draws of each, for the Monte Carlo estimates"},
+    {"test", LK_PARAMETER_CHOICE, "auto", 0, 0, "auto" LK_TWO_SAMPLE_TEST_LIST(TWO_SAMPLE_NAME), NULL,
+     "of two tables: auto = mmd-agg up to 10000 rows together, sliced-energy beyond"},
+    {"kernel", LK_PARAMETER_CHOICE, "gaussian", 0, 0,
+     "gaussian,laplace,matern12,matern32,matern52,inverse_multiquadric,cauchy,rational_quadratic", NULL, "of mmd, mmd-agg and cross-mmd"},
+    {"bandwidth", LK_PARAMETER_TEXT, "median", 0, 0, NULL, "LIST",
+     "numbers in the units of the features, one for all or one for each; median = sd times the median distance in units of sd; mmd-agg takes ten "
+     "around them"},
+    {"unscaled", LK_PARAMETER_FLAG, NULL, 0, 0, NULL, NULL, "distances in the units of the features; else each is divided by its sd first"},
+    {"permutations", LK_PARAMETER_INTEGER, "199", 1, 1000000, NULL, NULL, "for p-values: none is below 1 / (this + 1)"},
+    {"slices", LK_PARAMETER_INTEGER, "100", 1, 1000000, NULL, NULL, "directions of sliced-energy"},
+    {"blocks", LK_PARAMETER_INTEGER, "10", 2, 1000000, NULL, NULL, "of kid, for its standard error"},
 };
 
 static const cli_example examples[] = {
+    {"likely compare spring.csv autumn.csv", "the same distribution? where do they differ?"},
+    {"likely compare a.npy b.npy --test sliced-energy --permutations 999 --json", "many rows, by sorting"},
     {"likely compare spring.lk autumn.lk", "divergences with bounds, distances, and which components belong together"},
     {"likely compare a.lk b.lk --draws 1000000 --json", "a tenth of the variance, for machines"},
     {NULL, NULL},
@@ -172,51 +189,84 @@ static int print(cli_command *command, const lk_model *a, const lk_comparison *c
     return code;
 }
 
-/* A file that is no model: most often a table. */
-static int load(cli_command *command, const char *path, lk_model **out)
+/* Two models. */
+static int compare_models(cli_command *command, const lk_model *a, const lk_model *b)
 {
-    lk_status status = lk_model_load(command->context, path, out);
-    if (status == LK_ERROR_FORMAT) {
-        return cli_error("%s; compare takes two model files: 'likely fit' makes one of a table", lk_error_message(command->context));
+    lk_comparison comparison = {.size = sizeof comparison};
+    lk_compare_options compare = {.size = sizeof compare, .draws = cli_integer(command, "draws"), .seed = cli_integer(command, "seed")};
+    const lk_status status = lk_model_compare(command->context, a, b, &compare, &comparison);
+    const int code = status == LK_OK ? print(command, a, &comparison) : cli_fail(command, status);
+    lk_free(command->context, comparison.plan);
+    lk_free(command->context, comparison.distances);
+    return code;
+}
+
+/* One operand: a model, or a table. */
+typedef struct side {
+    lk_model *model;
+    lk_table *table;
+} side;
+
+/* Standard input is a model, unless an option speaks of tables. */
+static int load(cli_command *command, const char *path, side *out)
+{
+    static const char *const of_tables[] = {"test", "kernel", "bandwidth", "unscaled", "permutations", "slices", "blocks", "features", "ignore"};
+    bool tables = false;
+    int code;
+    for (size_t i = 0; i < sizeof of_tables / sizeof *of_tables; i++) {
+        tables = tables || cli_given(command, of_tables[i]);
+    }
+    const bool input = strcmp(path, "-") == 0;
+    const lk_read_options reading = cli_read_options(command, &code);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    lk_status status = input && tables ? LK_ERROR_FORMAT : lk_model_load(command->context, path, &out->model);
+    if (status == LK_ERROR_FORMAT && (!input || tables)) {
+        status = lk_table_read(command->context, path, &reading, &out->table);
     }
     return status == LK_OK ? CLI_DONE : cli_fail(command, status);
 }
 
 static int run(cli_command *command)
 {
-    lk_model *a = NULL, *b = NULL;
-    lk_comparison comparison = {.size = sizeof comparison};
-    lk_compare_options compare = {.size = sizeof compare, .draws = cli_integer(command, "draws"), .seed = cli_integer(command, "seed")};
+    side a = {0}, b = {0};
     if (strcmp(command->operands[0], "-") == 0 && strcmp(command->operands[1], "-") == 0) {
-        return cli_usage_error(command, "only one of the two models can be standard input");
+        return cli_usage_error(command, "only one of the two can be standard input");
     }
     int code = load(command, command->operands[0], &a);
     code = code == CLI_DONE ? load(command, command->operands[1], &b) : code;
-    if (code == CLI_DONE) {
-        lk_status status = lk_model_compare(command->context, a, b, &compare, &comparison);
-        code = status == LK_OK ? print(command, a, &comparison) : cli_fail(command, status);
+    if (code == CLI_DONE && a.model != NULL && b.model != NULL) {
+        code = compare_models(command, a.model, b.model);
+    } else if (code == CLI_DONE && a.table != NULL && b.table != NULL) {
+        code = cli_compare_tables(command, a.table, b.table);
+    } else if (code == CLI_DONE) {
+        code = cli_error("%s is a model and %s is not: compare takes two models or two tables", command->operands[a.model == NULL],
+                         command->operands[a.model != NULL]);
     }
-    lk_free(command->context, comparison.plan);
-    lk_free(command->context, comparison.distances);
-    lk_model_free(a);
-    lk_model_free(b);
+    lk_model_free(a.model);
+    lk_model_free(b.model);
+    lk_table_free(a.table);
+    lk_table_free(b.table);
     return code;
 }
 
 extern const cli_verb cli_verb_compare;
 const cli_verb cli_verb_compare = {
     .name = "compare",
-    .summary = "how far apart two models are",
+    .summary = "are two tables the same, how far apart are two models",
     .operands = "A B",
     .description =
-        "Compares two models over the same features, found by name in any order: Kullback-Leibler divergences KL(A || B), the mean of log a(x) - "
+        "Two tables: do they have the same distribution? A test with its p-value, the size of the difference, and where it is: feature by "
+        "feature, and the rows where one table has most more than the other (the witness). Columns are found by name; rows with a missing "
+        "value are left out. The tests:\n\n" LK_TWO_SAMPLE_TEST_LIST(TWO_SAMPLE_LINE)
+        "Two models over the same features, found by name in any order: Kullback-Leibler divergences KL(A || B), the mean of log a(x) - "
         "log b(x) over x of A, and KL(B || A), and Jensen-Shannon divergence, each in nats by Monte Carlo with its standard error. For mixtures of normal distributions also "
         "bounds that hold for certain, the L2 distance, and the 2-Wasserstein distance over couplings of components with what it moves "
-        "where (in the units of the data: with unlike units, standardize them first).\n\n"
-        "Models of any method can be compared; where a closed form does not exist, it is said why.",
+        "where (in the units of the data: with unlike units, standardize them first). Models of any method can be compared; where a closed form does not exist, it is said why.",
     .operands_min = 2,
     .operands_max = 2,
-    .groups = CLI_OUTPUT | CLI_JSON,
+    .groups = CLI_OUTPUT | CLI_JSON | CLI_READING | CLI_FEATURES | CLI_IGNORE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .examples = examples,

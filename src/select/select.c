@@ -1,7 +1,7 @@
 /* Which rows stand for all: options, bandwidth, the choice of method, and how far the chosen rows are from the table. */
 #include "select/thinning.h"
 #include "data/json_text.h"
-#include "data/number.h"
+#include "data/median_bandwidth.h"
 #include "data/roles.h"
 #include <likely/select.h>
 
@@ -13,7 +13,7 @@
 
 /* auto thins directly up to THIN_ROWS; compress keeps OVERSAMPLING times as many rows as are wanted before the last thinning (2^g with
  * g = 4, as the authors' implementation has it). */
-enum { THIN_ROWS = 20000, OVERSAMPLING_LOG = 4, MEDIAN_ROWS = 1000, EXCHANGE = 16 };
+enum { THIN_ROWS = 20000, OVERSAMPLING_LOG = 4, EXCHANGE = 16 };
 static const double DELTA = 0.5;
 
 typedef enum method { AUTO, KERNEL_THINNING, COMPRESS, HERDING, STEIN, RANDOM, STANDARD, METHODS } method;
@@ -172,53 +172,6 @@ done:
 
 /* ---- bandwidth ---- */
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The median rule: sd of each feature times the median distance, in units of sd, between MEDIAN_ROWS of the permuted rows. */
-static lk_status median_rule(selecting *s)
-{
-    lk_selection *out = s->out;
-    const int64_t d = out->d, n = out->of, m = n < MEDIAN_ROWS ? n : MEDIAN_ROWS;
-    double *distances = NULL;
-    for (int64_t j = 0; j < d; j++) {
-        double mean = 0.0, square = 0.0;
-        for (int64_t i = 0; i < n; i++) {
-            mean += s->x[i * d + j] / (double)n;
-        }
-        for (int64_t i = 0; i < n; i++) {
-            const double u = s->x[i * d + j] - mean;
-            square += u * u / (double)n;
-        }
-        out->bandwidth[j] = square > 0.0 ? sqrt(square) : 1.0;
-    }
-    if (m < 2) {
-        return LK_OK;
-    }
-    LKI_TRY(lki_allocate(s->ctx, (size_t)(m * (m - 1) / 2), sizeof *distances, &distances));
-    size_t count = 0;
-    for (int64_t a = 0; a < m; a++) {
-        for (int64_t b = 0; b < a; b++) {
-            double square = 0.0;
-            for (int64_t j = 0; j < d; j++) {
-                const double u = (s->x[s->order[a] * d + j] - s->x[s->order[b] * d + j]) / out->bandwidth[j];
-                square += u * u;
-            }
-            distances[count++] = square;
-        }
-    }
-    qsort(distances, count, sizeof *distances, compare);
-    const double median = sqrt(distances[count / 2]);
-    for (int64_t j = 0; j < d && median > 0.0; j++) {
-        out->bandwidth[j] *= median;
-    }
-    lki_release(s->ctx, distances);
-    return LK_OK;
-}
-
 static lk_status take_bandwidth(selecting *s)
 {
     lk_selection *out = s->out;
@@ -230,30 +183,9 @@ static lk_status take_bandwidth(selecting *s)
         return LK_OK;
     }
     if (s->options.bandwidth == NULL || strcmp(s->options.bandwidth, "median") == 0) {
-        return median_rule(s);
+        return lki_median_bandwidth(s->ctx, s->x, out->of, out->d, s->order, out->bandwidth);
     }
-    int64_t count = 0;
-    const char *p = s->options.bandwidth, *end = p + strlen(p);
-    for (;; count++, p++) {
-        double value;
-        const char *next = lki_parse_double(p, end, &value);
-        if (next == NULL || (next != end && *next != ',') || !(value > 0.0) || !isfinite(value) || count >= out->d) {
-            return lki_fail(s->ctx, LK_ERROR_ARGUMENT, "bandwidth is '%.100s'; it must be median, or numbers above 0: one, or %lld of them",
-                            s->options.bandwidth, (long long)out->d);
-        }
-        out->bandwidth[count] = value;
-        if ((p = next) == end) {
-            break;
-        }
-    }
-    if (count + 1 != out->d && count > 0) {
-        return lki_fail(s->ctx, LK_ERROR_ARGUMENT, "bandwidth has %lld numbers; one, or one for each of the %lld features, is right",
-                        (long long)count + 1, (long long)out->d);
-    }
-    for (int64_t j = 1; count == 0 && j < out->d; j++) {
-        out->bandwidth[j] = out->bandwidth[0];
-    }
-    return LK_OK;
+    return lki_bandwidth_read(s->ctx, s->options.bandwidth, "median", out->d, out->bandwidth);
 }
 
 /* ---- kernels ---- */

@@ -1,4 +1,4 @@
-# compare: divergences, bounds and distances of two models.
+# compare: divergences, bounds and distances of two models; tests of two tables.
 echo '{"weights": [1], "means": [[0, 0]], "covariances": [[[1, 0], [0, 1]]], "columns": ["x", "y"]}' >a.json
 echo '{"weights": [1], "means": [[0, 1]], "covariances": [[[4, 0], [0, 1]]], "columns": ["y", "x"]}' >b.json
 echo '{"weights": [0.5, 0.5], "means": [[-3, 0], [3, 0]], "covariances": [[[1, 0], [0, 1]], [[1, 0], [0, 1]]], "columns": ["x", "y"]}' >m.json
@@ -21,6 +21,16 @@ awk 'BEGIN { print "x"; for (i = 1; i <= 40; i++) printf "%.6f\n", exp(i % 7 / 3
 likely fit l.csv --transform log --components 1 -q
 likely compare l.lk x.lk | sed -n '4,$p' | sed 's/[0-9]\.[0-9]*/#/g; s/  */ /g'
 likely compare x.lk l.lk --json | json 'v["kl"], v["plan"], v["unavailable"]'
+echo == two tables
+awk 'BEGIN { print "x,y,who"; for (i = 0; i < 60; i++) printf "%.4f,%.4f,%s\n", sin(7 * i) * 2, cos(11 * i * i), i % 3 }' >s.csv
+awk 'BEGIN { print "y,x,extra"; for (i = 0; i < 50; i++) printf "%.4f,%.4f,%d\n", cos(5 * i * i + 1), sin(7 * i + 2) * 2 + 1, i; print ",3,4" }' >t.csv
+likely compare s.csv t.csv --features x,y --json >r.json
+json 'v["test"], v["features"], v["rows"], v["left_out"], v["p"], v["law"], [f["feature"] for f in v["by_feature"] if f["p"] < 0.05], v["witness"][0]["table"]' <r.json
+likely compare s.csv t.csv --features x,y | sed 's/[0-9.]*[0-9]\.[0-9]*/#/g; s/  */ /g' | head -12
+for t in mmd cross-mmd kid energy sliced-energy c2st; do likely compare s.csv t.csv --features x,y --test $t --json | json 'v["test"], v["p"] < .05, v["law"]'; done
+likely compare - t.csv --features x,y --test energy <s.csv | sed -n 1,2p
+likely compare s.csv t.csv --features y,x --test energy --permutations 99 --threads 1 >p
+likely compare s.csv t.csv --features y,x --test energy --permutations 99 --threads 2 | cmp - p && echo "the same on any number of threads"
 echo == wrong
 try likely compare a.lk
 try likely compare a.lk x.lk
@@ -29,3 +39,6 @@ try likely compare a.lk l.csv
 try likely compare - -
 try likely compare a.lk b.lk --draws 1
 try likely compare a.lk nothing.lk
+try likely compare s.csv t.csv --test student
+try likely compare s.csv t.csv --features who
+try likely compare s.csv nothing.csv
