@@ -11,6 +11,7 @@
 #include <likely/model.h>
 #include <likely/neighbours.h>
 #include <likely/registry.h>
+#include <likely/report.h>
 #include <likely/score.h>
 #include <likely/select.h>
 #include <likely/table.h>

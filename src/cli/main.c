@@ -10,6 +10,7 @@
     X(fit) \
     X(info) \
     X(plot) \
+    X(report) \
     X(density) \
     X(score) \
     X(sample) \
