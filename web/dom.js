@@ -31,14 +31,15 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 // A table whose first column heads its rows. head: texts; rows: arrays of texts or nodes; numeric: places of columns of numbers.
-export function table(caption, head, rows, numeric = []) {
+// `stack` sets the cells below one another where it is narrow.
+export function table(caption, head, rows, numeric = [], stack = false) {
   const side = (i) => (numeric.includes(i) ? "number" : null);
   const box = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    el("table", {},
+    el("table", { class: stack ? "stack" : null },
       el("caption", {}, caption),
       el("thead", {}, el("tr", {}, head.map((h, i) => el("th", { scope: "col", class: side(i) }, h)))),
       el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => (
-        i === 0 ? el("th", { scope: "row", class: side(i) }, cell) : el("td", { class: side(i) }, cell))))))));
+        i === 0 ? el("th", { scope: "row", class: side(i) }, cell) : el("td", { class: side(i), "data-head": head[i] }, cell))))))));
   return box;
 }
 
@@ -57,6 +58,7 @@ export function figure(caption, text, draw, options = {}) {
     }
     const picture = draw(width);
     const said = typeof text === "function" ? text() : text;
+    picture.querySelectorAll("[aria-label]").forEach((part) => part.removeAttribute("aria-label")); // names of marks, for a program
     const inner = picture.tagName === "svg" ? picture : picture.querySelector("svg") ?? picture;
     inner.setAttribute("role", "img");
     inner.setAttribute("aria-label", said);

@@ -60,5 +60,5 @@ export function strangeSection(report) {
   const expected = ranked ? ` p is the share of ${count(strange.reference_rows)} ${REFERENCES[strange.reference]} at least as strange (not below ${number(least, 2)}). Of ${count(strange.scored, "row")} the strangest has a p near ${number(1 / strange.scored, 1)} by chance alone.` : "";
   const gaps = strange.left_out > 0 ? ` ${count(strange.left_out, "row")} with missing values are not ranked.` : "";
   return section("strange", "The strangest rows", el("p", { class: "note" }, `${report.target ? `Those whose ${report.target} the model found least likely given the others.` : "Those of the least density."}${expected}${gaps}`),
-    table("The strangest rows, and which of their values make them so", head, rows, (named ? [2] : [1]).concat(ranked ? [named ? 3 : 2] : [])));
+    table("The strangest rows, and which of their values make them so", head, rows, (named ? [2] : [1]).concat(ranked ? [named ? 3 : 2] : []), true));
 }

@@ -160,6 +160,12 @@ export function normalCdf(z) {
 
 // ---- the mixture ----
 
+// The ends of the noise's box are values of rows: rounding must not put those outside.
+function within(v, low, high) {
+  const slack = 1e-12 * (high - low);
+  return v >= low - slack && v <= high + slack;
+}
+
 export class Mixture {
   // features: names; chains: transforms; components: {weight, mean, covariance, label}; boxes: {weight, low, high} of uniform noise, all in
   // transformed units.
@@ -218,7 +224,7 @@ export class Mixture {
         covariance: rest.map((r, i) => rest.map((s, j) => c.covariance[r][s] - dot(half[i], half[j]))) };
     });
     const boxes = this.boxes.map((b) => {
-      const inside = known.every((j, i) => z[i] >= b.low[j] && z[i] <= b.high[j]);
+      const inside = known.every((j, i) => within(z[i], b.low[j], b.high[j]));
       const volume = known.reduce((sum, j) => sum + Math.log(b.high[j] - b.low[j]), 0);
       logs.push(inside ? Math.log(b.weight) - volume : -Infinity);
       return { ...b, low: rest.map((j) => b.low[j]), high: rest.map((j) => b.high[j]) };
@@ -251,7 +257,7 @@ export class Mixture {
       }
       const logs = parts.map((c) => c.log + logNormal(c.l, c.mean, z));
       for (const b of boxes) {
-        logs.push(z.every((v, j) => v >= b.low[j] && v <= b.high[j]) ? b.log : -Infinity);
+        logs.push(z.every((v, j) => within(v, b.low[j], b.high[j])) ? b.log : -Infinity);
       }
       return logSumExp(logs) + jacobian;
     };

@@ -79,8 +79,8 @@ function missingPart(report) {
   const shown = missing.patterns.map((p) => ({ rows: p.rows, label: `${count(p.rows, "row")}`, columns: p.columns.map((i) => kept.findIndex((k) => k.i === i)) }));
   const names = kept.map(({ c }) => columns[c]?.name ?? `column ${c + 1}`);
   const incomplete = rows - missing.complete;
-  const text = shown.map((p) => `${p.label} lack ${p.columns.map((j) => names[j]).join(", ")}`).join("; ");
-  const more = missing.other_rows > 0 ? ` ${count(missing.other_rows, "further row")} miss other combinations.` : "";
+  const text = shown.map((p) => `${p.label}: without ${p.columns.map((j) => names[j]).join(", ")}`).join("; ");
+  const more = missing.other_rows > 0 ? ` ${count(missing.other_rows, "further row misses", "further rows miss")} other combinations.` : "";
   return el("div", {}, el("h3", {}, "What is missing together"),
     el("p", {}, `${count(incomplete, "row")} of ${count(rows)} (${percent(incomplete / rows)}) ${incomplete === 1 ? "lacks" : "lack"} at least one value.`),
     figure(`A row of squares is one pattern; filled squares are missing.${more}`, text, (width) => patterns(Math.min(width, 180 + 60 * names.length), { columns: names, rows: shown }), { class: "left" }));
@@ -90,7 +90,7 @@ export function dataSection(report) {
   const { table: data } = report;
   const notes = [];
   if (data.duplicate_rows > 0) {
-    notes.push(`${count(data.duplicate_rows, "row")} repeat an earlier one.`);
+    notes.push(`${count(data.duplicate_rows, "row repeats", "rows repeat")} an earlier one.`);
   }
   if (data.other_columns > 0) {
     notes.push(`${count(data.other_columns, "further column")} are not listed.`);
