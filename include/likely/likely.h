@@ -8,6 +8,7 @@
 #include <likely/judge.h>
 #include <likely/export.h>
 #include <likely/grad.h>
+#include <likely/kmeans.h>
 #include <likely/model.h>
 #include <likely/neighbours.h>
 #include <likely/registry.h>

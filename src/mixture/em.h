@@ -63,13 +63,6 @@ typedef struct lki_em_result {
 lk_status lki_em_run(lk_context *ctx, const lki_em_data *data, const lki_em_options *options, lki_mixture *m,
                      lki_em_result *result) LK_NODISCARD;
 
-/* One pass of k-means from the K x d centres (replaced, standardized units): returns the weighted sum of squared distances to the
- * centres that came in, and the weight of each cluster. */
-typedef struct lki_lloyd lki_lloyd;
-lk_status lki_lloyd_new(lk_context *ctx, const lki_em_data *data, int64_t K, lki_lloyd **out) LK_NODISCARD;
-lk_status lki_lloyd_pass(lk_context *ctx, lki_lloyd *lloyd, double *centres, double *inertia, double *sizes) LK_NODISCARD;
-void lki_lloyd_free(lk_context *ctx, lki_lloyd *lloyd);
-
 /* The M-step from a partition of in-memory rows: values is rows x (d + 1), standardized features and a weight; labels are within
  * 0..K-1, or -1 for a row that takes no part. */
 lk_status lki_em_from_partition(lk_context *ctx, const lki_em_data *data, const double *values, const int32_t *labels, int64_t rows,

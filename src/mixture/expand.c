@@ -601,30 +601,6 @@ static void soften(int64_t K, double *logits, const double *w, double *log_densi
     }
 }
 
-/* k-means: the largest of -|c|^2/2 + c.z gets weight w, the others 0; the objective is the weighted squared distance. */
-static void harden(int64_t K, int64_t d, const double *z, double *logits, const double *w, double *best, double *sums)
-{
-    for (int i = 0; i < TR; i++) {
-        int64_t arg = 0;
-        double top = logits[i], square = 0.0;
-        for (int64_t k = 1; k < K; k++) {
-            if (logits[k * TR + i] > top) {
-                top = logits[k * TR + i];
-                arg = k;
-            }
-        }
-        for (int64_t j = 0; j < d; j++) {
-            square += z[j * TR + i] * z[j * TR + i];
-        }
-        for (int64_t k = 0; k < K; k++) {
-            logits[k * TR + i] = k == arg ? w[i] : 0.0;
-        }
-        best[i] = square - 2.0 * top > 0.0 ? square - 2.0 * top : 0.0;
-        sums[LKI_SUM_OBJECTIVE] += w[i] * best[i];
-        sums[LKI_SUM_WEIGHT] += w[i];
-    }
-}
-
 /* ---- sums of a group of strips ---- */
 
 static void expanded_sums(const lki_mixture_plan *plan, const layout *l, int64_t strips, double *out)
@@ -792,11 +768,7 @@ static void block(const lki_mixture_plan *plan, const double *x, const double *w
                 const lki_gaps gaps = gaps_of(plan, &l, s);
                 noise_logits(plan, plan->gaps ? &gaps : NULL, z, logits + K * TR);
             }
-            if (plan->form == LKI_FORM_CENTRES) {
-                harden(K, d, z, logits, weight, density, sums);
-            } else {
-                soften(groups, logits, weight, density, sums);
-            }
+            soften(groups, logits, weight, density, sums);
             for (int64_t i = 0; sums != NULL && plan->noise && i < TR; i++) {
                 sums[LKI_SUM_NOISE] += logits[K * TR + i];
             }

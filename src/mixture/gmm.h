@@ -24,6 +24,11 @@ extern const lki_method lki_method_gmm; /* gmm.c */
 lk_status lki_gmm_save(lk_context *ctx, const void *state, lki_tensor *tensors, int *count) LK_NODISCARD;
 lk_status lki_gmm_load(lk_context *ctx, const lki_values *values, int64_t d, const lki_tensor *tensors, int count, void **out) LK_NODISCARD;
 
+/* The method kmeans has the gmm's operations but these: kmeans_model.c. */
+extern const lki_operations lki_kmeans_operations;
+lk_status lki_kmeans_responsibilities(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out) LK_NODISCARD;
+lk_status lki_kmeans_load(lk_context *ctx, const lki_values *values, int64_t d, const lki_tensor *tensors, int count, void **out) LK_NODISCARD;
+
 /* lki_method.build of the gmm: gmm_build.c. */
 lk_status lki_gmm_build(lk_context *ctx, const json_t *json, const lki_values *values, void **state, int64_t *d,
                         char ***names) LK_NODISCARD;

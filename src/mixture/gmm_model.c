@@ -483,3 +483,26 @@ const lki_operations lki_gmm_operations = {
     .load = lki_gmm_load,
     .free = lki_gmm_free,
 };
+
+/* A mixture whose rows belong to the nearest centre; what rests on the likelihood's maximum, or on soft groups, is left out. */
+const lki_operations lki_kmeans_operations = {
+    .log_density = gmm_log_density,
+    .score = gmm_score,
+    .sample = gmm_sample,
+    .responsibilities = lki_kmeans_responsibilities,
+    .cdf = gmm_cdf,
+    .marginal = gmm_marginal,
+    .groups = gmm_groups,
+    .prior = gmm_prior,
+    .centres = gmm_centres,
+    .condition = lki_gmm_condition,
+    .conditional = &lki_gmm_conditional,
+    .smooth = lki_gmm_smooth,
+    .hessian = lki_gmm_hessian,
+    .normals = gmm_normals,
+    .normal = gmm_normal,
+    .info = gmm_info,
+    .save = lki_gmm_save,
+    .load = lki_kmeans_load,
+    .free = lki_gmm_free,
+};

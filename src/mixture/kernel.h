@@ -7,7 +7,6 @@
 
 /* How a component's log density depends on x. */
 typedef enum lki_form {
-    LKI_FORM_CENTRES,   /* hard assignment to the nearest centre (k-means): phi = [1, x] */
     LKI_FORM_SPHERICAL, /* phi = [1, x, |x|^2] */
     LKI_FORM_DIAG,      /* phi = [1, x, x^2] */
     LKI_FORM_TIED,      /* phi = [1, x, |Wx|^2]; the last is common to all components and carries no statistic */

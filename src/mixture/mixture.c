@@ -172,8 +172,6 @@ lki_mixture_plan lki_mixture_factored_plan(const lki_mixture *m)
 int64_t lki_terms(lki_form form, int64_t d)
 {
     switch (form) {
-    case LKI_FORM_CENTRES:
-        return 1 + d;
     case LKI_FORM_SPHERICAL:
     case LKI_FORM_TIED:
         return 2 + d;

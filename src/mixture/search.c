@@ -101,12 +101,12 @@ static lk_status kmeans_start(lk_context *ctx, const lki_sample *sample, const l
     const int white = sample->white.table != NULL && d > 1 && number % 2 == 1;
     const lki_view *view = white ? &sample->white : &sample->plain;
     double inertia;
-    LKI_TRY(lki_centres_seed(ctx, view->values, rows, d, K, stream, work->centres, distinct));
+    LKI_TRY(lki_kmeans_seed(ctx, view->values, rows, d, K, stream, work->centres, distinct));
     if (*distinct < K) {
         return LK_OK;
     }
-    LKI_TRY(lki_centres_refine(ctx, &view->data, view->values, rows, K, LLOYD_PASSES, K > 9 ? 2 * K : 0, stream, work->centres, &inertia));
-    LKI_TRY(lki_centres_assign(ctx, view->values, rows, d, K, work->centres, work->labels));
+    LKI_TRY(lki_centres_refine(ctx, view->values, rows, d, K, LLOYD_PASSES, K > 9 ? 2 * K : 0, stream, work->centres, &inertia));
+    LKI_TRY(lki_kmeans_assign(ctx, view->values, d + 1, rows, d, K, work->centres, work->labels));
     return lki_em_from_partition(ctx, &sample->plain.data, sample->plain.values, work->labels, rows, &s->em.prior, m);
 }
 
@@ -296,7 +296,7 @@ lk_status lki_search_run(lk_context *ctx, const lki_em_data *data, const lki_sam
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)linked, sizeof(int32_t), &work.links));
     if ((s->random || only_trees) && s->K > 1) { /* random rows and trees do not show how many rows differ */
         lki_stream stream = lki_stream_new(s->seed, LKI_STREAM_START, ((uint64_t)1 << 40) - 1);
-        LKI_GOTO(status, done, lki_centres_seed(ctx, sample->plain.values, sample->plain.rows.rows, data->d, s->K, &stream,
+        LKI_GOTO(status, done, lki_kmeans_seed(ctx, sample->plain.values, sample->plain.rows.rows, data->d, s->K, &stream,
                                                 work.centres, distinct));
     }
     for (int64_t i = 0; i < restarts; i++) {
