@@ -149,23 +149,26 @@ class Estimator:
 
     def _fit(self, X, y=None, sample_weight=None, partition=None, start=None):
         X = plain(X)
-        columns = self._training(X)
-        names = [c.name for c in columns]
+        if isinstance(X, Table) and y is None and sample_weight is None and partition is None:
+            columns = [Column(name, (), ()) for name in X.names]  # a table as it is, in memory or on disk
+        else:
+            columns, X = self._training(X), None
+        rows, names = len(X) if X is not None else len(columns[0].values), [c.name for c in columns]
         features = [c.name or "x%d" % (i + 1) for i, c in enumerate(columns)]
         roles = {}
         if y is not None:
             roles["target" if "target" in self._roles() else "label"] = with_column(columns, y, "y")
         if sample_weight is not None:
-            roles["weight"] = with_column(columns, weights_of(sample_weight, len(columns[0].values)), "weight")
+            roles["weight"] = with_column(columns, weights_of(sample_weight, rows), "weight")
         if partition is not None:
             roles["partition"] = with_column(columns, array_column("partition", partition), "partition")
-        if len(columns[0].values) < 2:
+        if rows < 2:
             raise DataError("the data have n_samples=1; a distribution is learned from at least 2 rows")
         common = {name: getattr(self, name) for name in self._names if name not in {p["name"] for p in self._method["parameters"]}}
         common["transform"], common["priors"] = _model.listed(common.pop("feature_transform")), priors_of(common.get("priors"))
         chosen = fit_options(self._settings(), start=start, **common, **roles)
         try:
-            self.model_ = fitted(Table._of(columns), self._method["name"], chosen)
+            self.model_ = fitted(Table._of(columns) if X is None else X, self._method["name"], chosen)
         except DataError as error:
             raise in_words(error, columns, features) from None
         target = roles.get("target")

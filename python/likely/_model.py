@@ -609,7 +609,9 @@ def describe(data):
 def merged(data):
     """Columns of data that further ones can be appended to, and whether they have names."""
     if isinstance(data, Table):
-        if data._kept is None:
-            raise ArgumentError("a table of a file takes no further columns; name one of its own")
+        if data._kept is None:  # of a file
+            kinds = list(zip(data.names, data.types))
+            return [Column(name, data.numbers([j])[:, 0], data.levels(j) if kind == "category" else None) if kind != "text" else
+                    array_column(name, data[j]) for j, (name, kind) in enumerate(kinds)]
         return [Column(c.name, c.values, c.levels) for c in data._kept]
     return columns_of(data)
