@@ -24,6 +24,17 @@ extern "C" {
 LK_API LK_NODISCARD lk_status lk_model_smooth(lk_context *context, const lk_model *model, const double *sigma,
                                               lk_model **out);
 
+/** How similar rows are to the data that a model stands for: the mean, over these, of a kernel (1 where it is greatest) or of a distance.
+ * @param context a context.
+ * @param model kde: its kernel; private: what it was fitted to tell. Without classes.
+ * @param x rows x d, row-major.
+ * @param rows at least 0.
+ * @param out receives rows x 2: the mean, and its standard error by noise and random projections (0 = exact); NaN for a row with a value that is
+ * missing, infinite or outside the support.
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: kde rows x points, private rows x projections. */
+LK_API LK_NODISCARD lk_status lk_model_similarity(lk_context *context, const lk_model *model, const double *x, int64_t rows, double *out);
+
 /** What rows were before noise was added to them: mean and standard deviation of p(x0 given x = x0 + sigma z), by
  * Tweedie's formula
  * (Robbins 1956; Efron 2011, J. Am. Stat. Assoc. 106, 1602) and its second order. Exact where the model's smoothed

@@ -75,6 +75,51 @@ LK_API LK_NODISCARD lk_status lk_selection_info(lk_context *context, const lk_se
  * @param selection NULL is fine. */
 LK_API void lk_selection_free(lk_context *context, lk_selection *selection);
 
+/** How particles flow. Set `size` to sizeof(lk_flow_options); zero elsewhere means the default. */
+typedef struct lk_flow_options {
+    size_t size;            /**< sizeof(lk_flow_options) */
+    int64_t particles;      /**< how many; 0 = 1000, or the number of rows where that is less */
+    int64_t steps;          /**< 0 = 300 */
+    int64_t directions;     /**< random directions a step; 0 = 24, or the number of features where that is more */
+    const double *start;    /**< particles x d where they begin; NULL = normal, with each feature's mean and sd */
+    int64_t observations;   /**< 0 = none: particles flow to the data. Else to the posterior of x given y = A x + noise, the data being the prior */
+    const double *matrix;   /**< A, observations x d, row-major */
+    const double *observed; /**< y, observations numbers */
+    double noise;           /**< standard deviation of the noise, above 0 */
+    int64_t seed;           /**< non-negative seed of every random choice */
+} lk_flow_options;
+
+/** What a flow reached, all in units where each coordinate of the data (with observations: of rows and their simulated observations together) has
+ * standard deviation 1. Energy distances are 2 E|x - y| - E|x - x'| - E|y - y'|, by 200 fixed directions. */
+typedef struct lk_flow_report {
+    double energy_start;       /**< between particles and data before the first step */
+    double energy;             /**< after the last */
+    double energy_independent; /**< what as many independent draws from the data have on average */
+} lk_flow_report;
+
+/** Moves particles to a data set along the gradient of the energy distance, whose kernel -|x - y| is a mean over directions of its one-dimensional
+ * self: a step costs sorts of projections (Hertrich, Wald, Altekrueger and Hagemann 2024). With observations it samples the posterior
+ * of x given y = A x + noise where the rows of the data are draws from the prior (Hagemann et al. 2024): for each row an observation is simulated, up to
+ * 2000 particles with observations of the rows flow to these pairs while their observations stay, and the particles that are asked for are carried along
+ * by the same field from the start, their observation being the one that was made.
+ * @param context a context.
+ * @param x rows x d, row-major, finite.
+ * @param rows at least 2.
+ * @param d at least 1.
+ * @param options NULL for all defaults.
+ * @param out receives particles x d; lk_flow_particles() of them.
+ * @param report receives what was reached; may be NULL.
+ * Errors: LK_ERROR_ARGUMENT, LK_ERROR_DATA (a value that is missing or infinite), LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: steps x directions x ((rows + particles) log of it + their coordinates). Memory: those, twice. */
+LK_API LK_NODISCARD lk_status lk_flow(lk_context *context, const double *x, int64_t rows, int64_t d, const lk_flow_options *options, double *out,
+                                      lk_flow_report *report);
+
+/** How many particles a flow has.
+ * @param options NULL for all defaults.
+ * @param rows of the data.
+ * @return their number. */
+LK_API int64_t lk_flow_particles(const lk_flow_options *options, int64_t rows);
+
 #ifdef __cplusplus
 }
 #endif

@@ -24,6 +24,8 @@
     X(denoise) \
     X(detect) \
     X(select) \
+    X(flow) \
+    X(similarity) \
     X(importance) \
     X(evaluate) \
     X(intervals) \

@@ -118,6 +118,26 @@ static void add_quality(cli_grid *grid, const char *label, const json_t *quality
     }
 }
 
+/* Whether many points speak for a row or few, and the bandwidths where that changes, as factors of the present one. */
+static void add_regime(cli_grid *grid, const json_t *regime)
+{
+    static const struct {
+        const char *key, *label, *unit;
+    } lines[] = {{"participation", "  points a row", ""},
+                 {"central_limit", "  central limit above", " times the bandwidth"},
+                 {"extreme", "  nearest point below", " times the bandwidth"},
+                 {"kl", "  least divergence at", " times the bandwidth"}};
+    if (regime != NULL) {
+        cli_grid_add(grid, "regime");
+        cli_grid_add(grid, "%s", text_of(regime, "name"));
+        /* In few dimensions the thresholds lie far below any bandwidth that is chosen. */
+        const bool plain = strcmp(text_of(regime, "name"), "central limit") == 0 && number_of(regime, "alpha") > 1.0;
+        for (size_t i = 0; i < (plain ? 1 : sizeof lines / sizeof lines[0]); i++) {
+            line(grid, lines[i].label, number_of(regime, lines[i].key), lines[i].unit);
+        }
+    }
+}
+
 /* The bandwidths of a kernel density, one a feature, and how well it foretells its own rows. */
 static void add_bandwidth(cli_grid *grid, const json_t *info)
 {
@@ -136,6 +156,7 @@ static void add_bandwidth(cli_grid *grid, const json_t *info)
         cli_grid_add(grid, "bandwidth");
         cli_grid_add(grid, "%s%s", text, json_array_size(json_object_get(info, "transform")) > 0 ? ", as transformed" : "");
         line(grid, "log density left out", number_of(info, "leave_one_out"), " nats a row");
+        add_regime(grid, json_object_get(info, "regime"));
     }
 }
 

@@ -200,6 +200,13 @@ static int check(const cli_command *command, const char *source)
     if (strcmp(source, "-") == 0 && !cli_given(command, "output")) {
         return cli_usage_error(command, "standard input has no name to call the model by: give --output FILE");
     }
+    /* Noise that keeps data private must not be foreseen. */
+    for (size_t i = 0; i < command->value_count; i++) {
+        const cli_value *v = &command->values[i];
+        if (v->of_method && strcmp(v->parameter->name, "insecure_test") == 0 && !cli_flag(command, "insecure_test") && cli_given(command, "seed")) {
+            return cli_usage_error(command, "--seed would let anyone take the noise away again: leave it out, or add --insecure-test where nothing is to be kept private");
+        }
+    }
     return cli_check_model_output(command);
 }
 

@@ -18,7 +18,7 @@ typedef struct lki_stream {
 /* Names of streams, so that two uses of one seed never share draws. */
 enum { LKI_STREAM_START = 1, LKI_STREAM_SAMPLE = 2, LKI_STREAM_HOLDOUT = 3, LKI_STREAM_TEST = 4, LKI_STREAM_IMPUTE = 8,
        LKI_STREAM_BOOTSTRAP = 20, LKI_STREAM_FLOW = 30, LKI_STREAM_LANGEVIN = 31, LKI_STREAM_PILOT = 32, LKI_STREAM_REFERENCE = 40,
-       LKI_STREAM_COMPARE = 41, LKI_STREAM_CLASS = 50, LKI_STREAM_IMPUTE_CLASS = 51, LKI_STREAM_REPORT = 60 };
+       LKI_STREAM_COMPARE = 41, LKI_STREAM_NOISE = 45, LKI_STREAM_CLASS = 50, LKI_STREAM_IMPUTE_CLASS = 51, LKI_STREAM_REPORT = 60 };
 
 lki_stream lki_stream_new(uint64_t seed, uint64_t stream, uint64_t row);
 uint64_t lki_random_bits(lki_stream *s);

@@ -133,6 +133,8 @@ static lk_status reference(lk_context *ctx, const char *rule, const lki_kde_rows
             return lki_fail(ctx, LK_ERROR_DATA, "column %s: the bandwidth of sheather_jones is below the resolution of %d bins over the range: "
                             "values far out, or few distinct ones; use lcv, or give numbers", r->names[j], LKI_SHEATHER_JONES_BINS);
         }
+    } else if (strcmp(rule, "kl") == 0) {
+        *out = s.sd;
     } else {
         *out = s.sd * shrink; /* scott, and where cross-validation starts */
     }
@@ -141,7 +143,7 @@ static lk_status reference(lk_context *ctx, const char *rule, const lki_kde_rows
 
 lk_status lki_kde_bandwidth(lk_context *ctx, const lki_kernel_law *law, const char *text, const lki_kde_rows *rows, lki_kde_choice *out)
 {
-    static const char *const rules[] = {"scott", "silverman", "nrd0", "sheather_jones", "lcv", "lscv"};
+    static const char *const rules[] = {"scott", "silverman", "nrd0", "sheather_jones", "lcv", "lscv", "kl"};
     const double canonical = lki_kernel_law_canonical(law) / lki_kernel_law_canonical(lki_kernel_law_find("gaussian"));
     int64_t count;
     size_t rule = 0;
@@ -163,15 +165,17 @@ lk_status lki_kde_bandwidth(lk_context *ctx, const lki_kernel_law *law, const ch
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "bandwidth %s: the rule wants a kernel with a variance; for %s use lcv, or give numbers", text,
                         lki_kernels[law->kernel].name);
     }
-    if (rule == 5 && law->kernel != LKI_KERNEL_gaussian) {
-        return lki_fail(ctx, LK_ERROR_ARGUMENT, "bandwidth lscv goes with kernel gaussian; for %s use lcv", lki_kernels[law->kernel].name);
+    if (rule >= 5 && law->kernel != LKI_KERNEL_gaussian) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "bandwidth %s goes with kernel gaussian; for %s use lcv", text, lki_kernels[law->kernel].name);
     }
     LKI_TRY(lki_allocate(ctx, 2 * LKI_SHEATHER_JONES_BINS, sizeof *work, &work));
     for (int64_t j = 0; j < rows->d; j++) {
         LKI_GOTO(status, done, reference(ctx, text, rows, j, work, &out->bandwidth[j]));
         out->bandwidth[j] *= isnan(canonical) ? 0.5 : canonical;
     }
-    if (rule >= 4) {
+    if (rule == 6) {
+        LKI_GOTO(status, done, lki_kde_kl_bandwidth(ctx, rows, out->bandwidth));
+    } else if (rule >= 4) {
         LKI_GOTO(status, done, lki_kde_cross_validate(ctx, law, rule == 5, rows, out));
     }
 done:

@@ -45,7 +45,7 @@ typedef struct lki_kde_choice {
 
 /* Numbers ("0.5", "0.5,2") or a rule of LKI_BANDWIDTH_RULES; out->bandwidth has room for d. Errors: LK_ERROR_ARGUMENT (neither), LK_ERROR_DATA
  * (a column that is constant, or has a resolution that the rule cannot do with), LK_ERROR_MEMORY, LK_ERROR_CANCELLED. */
-#define LKI_BANDWIDTH_RULES "scott, silverman, nrd0, sheather_jones, lcv, lscv"
+#define LKI_BANDWIDTH_RULES "scott, silverman, nrd0, sheather_jones, lcv, lscv, kl"
 lk_status lki_kde_bandwidth(lk_context *ctx, const lki_kernel_law *law, const char *text, const lki_kde_rows *rows,
                             lki_kde_choice *out) LK_NODISCARD;
 /* Mean log density of the rows, each left out of its own density. */
@@ -58,6 +58,22 @@ double lki_sheather_jones(const double *x, int64_t stride, const double *w, int6
 /* Multiplies the bandwidth by the factor within [1/50, 5] that is best by cross-validation. */
 lk_status lki_kde_cross_validate(lk_context *ctx, const lki_kernel_law *law, bool squares, const lki_kde_rows *rows,
                                  lki_kde_choice *out) LK_NODISCARD;
+
+/* Where a bandwidth stands between its regimes in high dimensions, as factors of it (regime.c). */
+typedef struct lki_kde_regime {
+    double alpha;         /* log(effective points) / d */
+    double central_limit; /* above this factor of the bandwidth sums of kernels at a row are normal */
+    double extreme;       /* below it the nearest points alone count */
+    double kl;            /* at it the Kullback-Leibler divergence is least */
+    double tail_index;    /* of the stable law of the sums: 2 and more = normal, below 1 = extreme */
+    double participation; /* how many points speak for a row that is left out, on average: 1 / sum of squared shares */
+} lki_kde_regime;
+/* For normal data of these variances in units of the squared bandwidth; all but participation. */
+void lki_kde_thresholds(const double *variances, int64_t d, double alpha, lki_kde_regime *out);
+/* Of the normal law with the points' covariance. Known for the normal kernel, more than two points and at most 512 features. */
+lk_status lki_kde_regime_of(lk_context *ctx, const lki_kde *k, bool *known, lki_kde_regime *out) LK_NODISCARD;
+/* Multiplies `bandwidth` (on entry a scale of each column) by the factor of least divergence in high dimensions. */
+lk_status lki_kde_kl_bandwidth(lk_context *ctx, const lki_kde_rows *rows, double *bandwidth) LK_NODISCARD;
 
 extern const lki_conditional_operations lki_kde_conditional;
 lk_status lki_kde_condition(lk_context *ctx, const void *state, const int64_t *given, const double *values, int64_t count,

@@ -98,6 +98,18 @@ static lk_status kde_log_density(lk_context *ctx, const void *state, const doubl
     return LK_OK;
 }
 
+/* The mean kernel, which is 1 at its middle. */
+static lk_status kde_similarity(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out)
+{
+    const lki_kde *k = state;
+    LKI_TRY(kde_log_density(ctx, state, x, rows, out));
+    for (int64_t i = rows - 1; i >= 0; i--) {
+        out[2 * i] = exp(out[i] - k->log_scale);
+        out[2 * i + 1] = 0.0;
+    }
+    return LK_OK;
+}
+
 static lk_status kde_score(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out)
 {
     const lki_kde *k = state;
@@ -293,6 +305,26 @@ static lk_status kde_smooth(lk_context *ctx, const void *state, const double *si
 
 /* ---- file and info ---- */
 
+static lk_status info_regime(lk_context *ctx, const lki_kde *k, json_t *info)
+{
+    lki_kde_regime r;
+    bool known;
+    json_t *object;
+    LKI_TRY(lki_kde_regime_of(ctx, k, &known, &r));
+    if (!known) {
+        return LK_OK;
+    }
+    object = json_object();
+    LKI_TRY(lki_json_set(ctx, info, "regime", object)); /* info owns it now */
+    LKI_TRY(lki_json_set(ctx, object, "name", json_string(r.central_limit < 1.0 ? "central limit" : r.extreme < 1.0 ? "stable" : "extreme")));
+    LKI_TRY(lki_json_set(ctx, object, "alpha", lki_json_number(r.alpha)));
+    LKI_TRY(lki_json_set(ctx, object, "central_limit", lki_json_number(r.central_limit)));
+    LKI_TRY(lki_json_set(ctx, object, "extreme", lki_json_number(r.extreme)));
+    LKI_TRY(lki_json_set(ctx, object, "kl", lki_json_number(r.kl)));
+    LKI_TRY(lki_json_set(ctx, object, "tail_index", lki_json_number(r.tail_index)));
+    return lki_json_set(ctx, object, "participation", lki_json_number(r.participation));
+}
+
 static lk_status kde_info(lk_context *ctx, const void *state, json_t *info)
 {
     const lki_kde *k = state;
@@ -303,7 +335,8 @@ static lk_status kde_info(lk_context *ctx, const void *state, json_t *info)
     LKI_TRY(lki_json_set(ctx, info, "kernel", json_string(lki_kernels[k->law->kernel].name)));
     LKI_TRY(lki_json_set(ctx, info, "bandwidth", lki_json_numbers(k->bandwidth, k->d)));
     LKI_TRY(lki_json_set(ctx, info, "points", json_integer((json_int_t)k->n)));
-    return lki_json_set(ctx, info, "effective_points", lki_json_number(1.0 / squares));
+    LKI_TRY(lki_json_set(ctx, info, "effective_points", lki_json_number(1.0 / squares)));
+    return info_regime(ctx, k, info);
 }
 
 static lk_status kde_save(lk_context *ctx, const void *state, lki_tensor *tensors, int *count)
@@ -355,6 +388,7 @@ static lk_status kde_load(lk_context *ctx, const lki_values *values, int64_t d, 
 
 const lki_operations lki_kde_operations = {
     .log_density = kde_log_density,
+    .similarity = kde_similarity,
     .score = kde_score,
     .hessian = kde_hessian,
     .sample = kde_sample,

@@ -439,6 +439,27 @@ static lk_status report_classes(lk_context *ctx, const fitting *f, lki_mask trai
                                        : lki_json_memory(ctx);
 }
 
+/* What would tell of the rows beside the state of a guarded method. */
+static lk_status guard_check(lk_context *ctx, const fitting *f)
+{
+    const lk_fit_options *o = &f->options;
+    const char *method = f->method->public.name;
+    if (!f->method->guarded) {
+        return LK_OK;
+    }
+    if (o->transform != NULL && o->transform[0] != '\0') {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s takes no transform, whose constants would tell of the rows", method);
+    }
+    if (o->holdout > 0.0 || o->folds > 0 || o->calibrate > 0.0 || o->start != NULL) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s takes no held-out rows, whose likelihood would tell of them, and no model to start from", method);
+    }
+    if (f->label >= 0 && (o->priors == NULL || o->priors[0] == '\0' || strcmp(o->priors, "data") == 0)) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "the method %s takes the probabilities of the classes from you, since their shares of the rows would tell of "
+                        "them: give priors, equal or a list", method);
+    }
+    return LK_OK;
+}
+
 /* Puts the target behind the other features. f->features has room for every column. */
 static lk_status take_target(lk_context *ctx, fitting *f)
 {
@@ -501,6 +522,7 @@ static lk_status fit_all(lk_context *ctx, fitting *f, lk_model **out)
                                              &f->partition));
     LKI_GOTO(status, done, take_target(ctx, f));
     LKI_GOTO(status, done, weight_check(ctx, f));
+    LKI_GOTO(status, done, guard_check(ctx, f));
     LKI_GOTO(status, done, calibrate_check(ctx, f));
     LKI_GOTO(status, done, names_of(ctx, f));
     LKI_GOTO(status, done, find_labels(ctx, f));
@@ -514,7 +536,7 @@ static lk_status fit_all(lk_context *ctx, fitting *f, lk_model **out)
         held.kind = 2;
     }
     LKI_GOTO(status, done, fit_rows(ctx, f, training, model));
-    if (f->label >= 0) {
+    if (f->label >= 0 && !f->method->guarded) {
         LKI_GOTO(status, done, report_classes(ctx, f, training, model));
     }
     if (f->options.calibrate > 0.0) {

@@ -109,6 +109,8 @@ typedef struct lki_operations {
     /* A new state over x + sigma_j z_j with z standard normal, of the same kind: all that the model can tell of x it then tells of
      * the noisy x. sigma: d values within [0, LKI_SIGMA_MAX]. */
     lk_status (*smooth)(lk_context *ctx, const void *state, const double *sigma, void **out);
+    /* The mean of a kernel or of a distance between each row and the data that the model stands for, and its standard error (0 = exact): rows x 2. */
+    lk_status (*similarity)(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out);
     /* Second derivatives of the log density: rows x d x d, symmetric. */
     lk_status (*hessian)(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out);
     /* The numbers that intervals are asked for, and one of them, whichever state's; how many there are depends on the state's shape. */
@@ -164,6 +166,7 @@ typedef struct lki_method {
      * state of its own (classes.h). */
     const lki_operations *discriminative;
     int gaps; /* 1 = a fit takes missing values (NaN) as such; 0 = they are refused before */
+    bool guarded; /* nothing but the family's own state may tell of the rows: no transform, held-out rows, shares of classes, remarks */
     lk_status (*fit)(lk_context *ctx, const lki_fit_task *task, void **state, lki_report *report);
     /* From user JSON (lk_model_build); *d and *names (array of owned texts by ctx allocator, or NULL = x1..xd) are outputs. */
     lk_status (*build)(lk_context *ctx, const json_t *json, const lki_values *values, void **state, int64_t *d, char ***names);

@@ -200,7 +200,7 @@ lk_status lki_survey(lk_context *ctx, const lki_dataset *dataset, const char *co
         status = lki_value_refused(ctx, names[(int64_t)sums[BAD_COLUMN]], (int64_t)sums[BAD_ROW] - 1, sums[BAD_INFINITE] > 0.0);
     } else if (sums[ROWS] == 0.0) {
         status = lki_fail(ctx, LK_ERROR_DATA, "%s", dataset->rows == 0 ? "there are no rows" : "no row has a positive weight");
-    } else {
+    } else if (!model->method->guarded) {
         status = survey_remarks(ctx, sums, names, model);
     }
 done:
