@@ -71,10 +71,45 @@ def slope(folder):
     record("select thinning slope", float(np.polyfit(np.log(sizes), np.log(values), 1)[0]), "of log mmd", "independent rows", -0.5)
 
 
+def regression(folder):
+    """Least squares from a weighted part of the rows: the excess of the mean squared error over that of all rows, for sensitivity sampling of (x, y), leverage
+    scores and uniform rows; rows of a few far clusters carry the leverage."""
+    n, count, repeats = (2000, 100, 3) if TINY else (20000, 400, 20)
+    g = np.random.default_rng(5)
+    x = g.standard_normal((n, 5)) * np.where(g.random(n) < .02, 12.0, 1.0)[:, None]
+    y = x @ np.arange(1.0, 6.0) + g.standard_normal(n) * 2
+    path = os.path.join(folder, "r.npy")
+    np.save(path, np.column_stack([x, y]))
+    best = np.mean((x @ np.linalg.lstsq(x, y, rcond=None)[0] - y) ** 2)
+    leverage = (np.linalg.qr(x)[0] ** 2).sum(1)
+
+    def excess(rows, weights):
+        root = np.sqrt(weights)[:, None]
+        b = np.linalg.lstsq(x[rows] * root, y[rows] * root[:, 0], rcond=None)[0]
+        return np.mean((x @ b - y) ** 2) / best - 1
+    values = {"sensitivity": [], "leverage": [], "uniform": []}
+    for seed in range(repeats):
+        out = os.path.join(folder, "s.npy")
+        _, few = select(path, out, "-n", str(count), "--method", "sensitivity", "--clusters", "40", "--bandwidth", "1", "--mmd", "no", "--seed", str(seed))
+        root = np.sqrt(few[:, -1])[:, None]
+        b = np.linalg.lstsq(few[:, :5] * root, few[:, 5] * root[:, 0], rcond=None)[0]
+        values["sensitivity"].append(np.mean((x @ b - y) ** 2) / best - 1)
+        rows = g.choice(n, count, p=leverage / leverage.sum())
+        values["leverage"].append(excess(rows, 1 / leverage[rows]))
+        rows = g.choice(n, count, replace=False)
+        values["uniform"].append(excess(rows, np.ones(count)))
+    means = {key: float(np.mean(v)) for key, v in values.items()}
+    record(f"select sensitivity {n} to {count}, regression", means["sensitivity"], "excess of the squared error", "leverage scores", means["leverage"],
+           means["leverage"] / means["sensitivity"])
+    record(f"select uniform {n} to {count}, regression", means["uniform"], "excess of the squared error", "leverage scores", means["leverage"],
+           means["leverage"] / means["uniform"])
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         published_case(folder)
         slope(folder)
+        regression(folder)
 
 
 main()

@@ -24,6 +24,17 @@ extern "C" {
 LK_API LK_NODISCARD lk_status lk_model_smooth(lk_context *context, const lk_model *model, const double *sigma,
                                               lk_model **out);
 
+/** A place at the highest mode of a kernel density in many dimensions: sought in a random projection, where the mode's height is kept to 1 - epsilon
+ * for broad kernels, lifted, and climbed by mean shift (Luo, Musco and Widdershoven 2023). lk_model_modes() from there certifies it.
+ * @param context a context.
+ * @param model a kde model with kernel gaussian.
+ * @param dimensions of the projection, at least 1; from d on there is none.
+ * @param seed non-negative seed of the projection.
+ * @param x receives d values in the units of the data.
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: n^2 dimensions, then n d a shift. */
+LK_API LK_NODISCARD lk_status lk_model_peak(lk_context *context, const lk_model *model, int64_t dimensions, int64_t seed, double *x);
+
 /** How similar rows are to the data that a model stands for: the mean, over these, of a kernel (1 where it is greatest) or of a distance.
  * @param context a context.
  * @param model kde: its kernel; private: what it was fitted to tell. Without classes.

@@ -31,6 +31,11 @@ typedef struct lk_select_options {
     const char *features;  /**< comma-separated names or positions; NULL = every numeric column, or those of `model` */
     int discrepancy;       /**< 1 = tell the discrepancy reached, -1 = do not, 0 = where it costs no more than the choice */
     int64_t seed;          /**< non-negative seed of every random choice */
+    int64_t clusters;      /**< of sensitivity and stratified; 0 = the square root of count, rounded up */
+    const char *loss;      /**< of sensitivity: a column with each row's loss, of which the rows nearest to the centres are looked at alone;
+                                NULL = no loss is known */
+    double lambda;         /**< of sensitivity: how much the loss may change with the squared distance from a centre, in units of the
+                                bandwidths; 0 = 1 */
 } lk_select_options;
 
 /** Chooses rows whose empirical distribution is close to that of the whole table in the maximum mean discrepancy (MMD) of a kernel, or, for
@@ -40,7 +45,9 @@ typedef struct lk_select_options {
  * exchange of points: MMD near 1 / count up to logarithms, where independent rows have count^-1/2. Halving takes count 2^r of the n rows,
  * chosen at random; the exchange looks at all of them. compress (Shetty, Dwivedi and Mackey 2022): the same in near-linear time, over
  * count 2^r rows, more than half of them. herding (Chen, Welling and Smola 2010): greedy. stein (Riabiz et al. 2022): greedy towards the
- * model, by its score; a row may be chosen more than once, which its weight tells. random: without replacement. standard: every k-th row
+ * model, by its score; a row may be chosen more than once, which its weight tells. sensitivity (Axiotis et al. 2024): clusters by k-means, then draws with
+ * probability as the loss at the centre plus lambda times the squared distance from it, weighted by its inverse, so that weighted sums are
+ * unbiased; the weights sum to 1 in expectation. random: without replacement. stratified: every cluster in proportion. standard: every k-th row
  * in the order of the table, for chains.
  * @param context a context.
  * @param table the rows; the features must fit into the context's memory, without missing values.
@@ -56,7 +63,7 @@ LK_API LK_NODISCARD lk_status lk_select(lk_context *context, const lk_table *tab
 /** The chosen rows.
  * @param selection a selection.
  * @param rows receives their 0-based numbers, ascending, borrowed; may be NULL.
- * @param weights receives their weights, which sum to 1, borrowed; may be NULL.
+ * @param weights receives their weights, which sum to 1 (of sensitivity: in expectation), borrowed; may be NULL.
  * @return how many. */
 LK_API int64_t lk_selection_rows(const lk_selection *selection, const int64_t **rows, const double **weights);
 

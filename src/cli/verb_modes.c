@@ -8,6 +8,8 @@
 static const lk_parameter options[] = {
     {"draws", LK_PARAMETER_INTEGER, "1000", 0, 100000000.0, NULL, NULL,
      "without DATA: how many draws of the model ascents begin from, beside the centres of its components"},
+    {"project", LK_PARAMETER_INTEGER, NULL, 1, 1000000.0, NULL, "DIMENSIONS",
+     "the highest mode alone, of a kernel density in many dimensions: sought in a random projection to so many (30, say), lifted and certified"},
     {"by_component", LK_PARAMETER_FLAG, NULL, 0, 0, NULL, NULL,
      "instead of the modes one row a component: columns component and mode, where the ascent from its mean ends"},
     {"by_row", LK_PARAMETER_FLAG, NULL, 0, 0, NULL, NULL,
@@ -60,6 +62,15 @@ static int starts_of_draws(cli_command *command, const lk_model *model, double *
     if (status == LK_OK && *rows > 0) {
         status = lk_model_sample(command->context, model, cli_integer(command, "seed"), 0, *rows, *out);
     }
+    return status == LK_OK ? CLI_DONE : cli_fail(command, status);
+}
+
+static int start_of_projection(cli_command *command, const lk_model *model, double **out, int64_t *rows)
+{
+    *rows = 1;
+    *out = malloc((size_t)lk_model_dimension(model) * sizeof **out);
+    const lk_status status =
+        *out == NULL ? LK_ERROR_MEMORY : lk_model_peak(command->context, model, cli_integer(command, "project"), cli_integer(command, "seed"), *out);
     return status == LK_OK ? CLI_DONE : cli_fail(command, status);
 }
 
@@ -177,6 +188,9 @@ static int run(cli_command *command)
     if (data && cli_given(command, "draws")) {
         return cli_usage_error(command, "ascents begin from the rows of DATA or from --draws, not from both");
     }
+    if (cli_given(command, "project") && (data || cli_given(command, "draws") || cli_flag(command, "by_component"))) {
+        return cli_usage_error(command, "--project finds its own start: it goes without DATA, --draws and --by-component");
+    }
     if (!data && cli_flag(command, "by_row")) {
         return cli_usage_error(command, "--by-row wants DATA");
     }
@@ -194,7 +208,9 @@ static int run(cli_command *command)
                                lk_model_classes(model) != NULL ? "classes, each with components of its own" : "no components");
     }
     if (code == CLI_DONE) {
-        code = data ? starts_of_data(command, model, &x, &rows) : starts_of_draws(command, model, &x, &rows);
+        code = cli_given(command, "project") ? start_of_projection(command, model, &x, &rows)
+               : data                        ? starts_of_data(command, model, &x, &rows)
+                                             : starts_of_draws(command, model, &x, &rows);
     }
     if (code == CLI_DONE) {
         status = lk_model_modes(command->context, model, x, rows, &modes);

@@ -8,7 +8,7 @@
 
 static const lk_parameter options[] = {
     {"rows", LK_PARAMETER_INTEGER, NULL, 1, 9007199254740991.0, NULL, NULL, "how many rows to choose; the square root of their number if not given"},
-    {"method", LK_PARAMETER_CHOICE, "auto", 0, 0, "auto,kernel-thinning,compress,herding,stein,random,standard", NULL,
+    {"method", LK_PARAMETER_CHOICE, "auto", 0, 0, "auto,kernel-thinning,compress,herding,stein,random,standard,stratified,sensitivity", NULL,
      "auto = kernel-thinning up to 20000 rows, compress beyond; standard = every k-th row; stein chooses towards a model"},
     {"towards", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "MODEL", "what the rows shall stand for instead of DATA: the model that --method stein thins towards, or uniform, the uniform law "
      "on the unit cube (kernel sobolev)"},
@@ -21,6 +21,9 @@ static const lk_parameter options[] = {
      "what halving balances: the kernel itself, a rougher power of it (gaussian, matern32, matern52), or their sum"},
     {"mmd", LK_PARAMETER_CHOICE, "auto", 0, 0, "auto,yes,no", NULL,
      "tell the discrepancy of the chosen rows from all; auto leaves it out where that costs more than the choice"},
+    {"clusters", LK_PARAMETER_INTEGER, NULL, 1, 9007199254740991.0, NULL, NULL, "of --method sensitivity and stratified: how many; the square root of --rows if not given"},
+    {"loss", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "COLUMN", "of --method sensitivity: each row's loss; only that of the rows nearest to the centres of the clusters is looked at"},
+    {"lambda", LK_PARAMETER_REAL, NULL, 1e-300, 1e300, NULL, NULL, "of --method sensitivity: how fast the loss may grow with the squared distance from a centre, in units of --bandwidth; 1 if not given"},
     {"report", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE", "write what was done and reached to this file, as JSON"},
 };
 
@@ -165,6 +168,9 @@ static int choose(choice *c)
                              .bandwidth = cli_given(command, "bandwidth") ? cli_text(command, "bandwidth") : NULL,
                              .split = cli_text(command, "split"),
                              .features = cli_text(command, "features"),
+                             .clusters = cli_given(command, "clusters") ? cli_integer(command, "clusters") : 0,
+                             .loss = cli_text(command, "loss"),
+                             .lambda = cli_given(command, "lambda") ? cli_real(command, "lambda") : 0.0,
                              .seed = cli_integer(command, "seed")};
     if (code != CLI_DONE) {
         return code;
@@ -211,7 +217,9 @@ const cli_verb cli_verb_select = {
                    "(MMD) of a kernel, and writes them with all their columns, in their order. Kernel thinning reaches with n rows "
                    "what independent choice reaches with some n^2. The features are the numeric columns, or --features.\n\n"
                    "With --method stein the rows are chosen towards a model, by its score alone; a row that is chosen more than once "
-                   "bears it in the column weight.",
+                   "bears it in the column weight.\n\n"
+                   "--method sensitivity draws rows whose weighted sum of losses is that of all rows without bias, few of them where rows are alike and more where they "
+                   "are far from the centres of their clusters.",
     .operands_min = 1,
     .operands_max = 1,
     .groups = CLI_ROWS | CLI_READING | CLI_FEATURES,

@@ -75,6 +75,10 @@ lk_status lki_kde_regime_of(lk_context *ctx, const lki_kde *k, bool *known, lki_
 /* Multiplies `bandwidth` (on entry a scale of each column) by the factor of least divergence in high dimensions. */
 lk_status lki_kde_kl_bandwidth(lk_context *ctx, const lki_kde_rows *rows, double *bandwidth) LK_NODISCARD;
 
+/* A place near the highest mode, sought in `dimensions` random ones and lifted; with `finish` climbed to its top by mean shift. Kernel gaussian. Cost:
+ * n^2 dimensions, then n d for each of at most 300 shifts. */
+lk_status lki_kde_peak(lk_context *ctx, const void *state, int64_t dimensions, uint64_t seed, bool finish, double *x) LK_NODISCARD;
+
 extern const lki_conditional_operations lki_kde_conditional;
 lk_status lki_kde_condition(lk_context *ctx, const void *state, const int64_t *given, const double *values, int64_t count,
                             void **out) LK_NODISCARD;

@@ -110,6 +110,11 @@ static lk_status kde_similarity(lk_context *ctx, const void *state, const double
     return LK_OK;
 }
 
+static lk_status kde_peak(lk_context *ctx, const void *state, int64_t dimensions, uint64_t seed, double *x)
+{
+    return lki_kde_peak(ctx, state, dimensions, seed, true, x);
+}
+
 static lk_status kde_score(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out)
 {
     const lki_kde *k = state;
@@ -389,6 +394,7 @@ static lk_status kde_load(lk_context *ctx, const lki_values *values, int64_t d, 
 const lki_operations lki_kde_operations = {
     .log_density = kde_log_density,
     .similarity = kde_similarity,
+    .peak = kde_peak,
     .score = kde_score,
     .hessian = kde_hessian,
     .sample = kde_sample,

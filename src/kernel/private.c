@@ -4,7 +4,7 @@
  * Two data sets are neighbours where one has a row that the other has not. Each sum is a vector of whole numbers that a row changes by at most Delta
  * (Euclidean); discrete normal noise of sd sigma on each makes it Delta^2 / (2 sigma^2)-concentrated private, and the costs of all sums add up to rho. */
 #include "private.h"
-#include "bounds.h"
+#include "feature_bounds.h"
 #include "data/number.h"
 #include "private_noise.h"
 

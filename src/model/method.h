@@ -111,6 +111,8 @@ typedef struct lki_operations {
     lk_status (*smooth)(lk_context *ctx, const void *state, const double *sigma, void **out);
     /* The mean of a kernel or of a distance between each row and the data that the model stands for, and its standard error (0 = exact): rows x 2. */
     lk_status (*similarity)(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out);
+    /* A place near the highest mode, sought in a random projection to so many dimensions: d numbers. */
+    lk_status (*peak)(lk_context *ctx, const void *state, int64_t dimensions, uint64_t seed, double *x);
     /* Second derivatives of the log density: rows x d x d, symmetric. */
     lk_status (*hessian)(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out);
     /* The numbers that intervals are asked for, and one of them, whichever state's; how many there are depends on the state's shape. */

@@ -322,3 +322,22 @@ lk_status lk_model_modes(lk_context *ctx, const lk_model *model, const double *x
     lki_release(ctx, s.first);
     return status;
 }
+
+lk_status lk_model_peak(lk_context *ctx, const lk_model *model, int64_t dimensions, int64_t seed, double *x)
+{
+    lki_begin(ctx);
+    if (model->operations.peak == NULL) {
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "the highest mode by projection is sought of kernel densities without classes; this is a %s model%s",
+                        model->method->public.name, model->classes != NULL ? " with classes" : "");
+    }
+    if (dimensions < 1 || seed < 0) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "%lld dimensions, seed %lld: there must be at least 1 and 0", (long long)dimensions, (long long)seed);
+    }
+    lki_blas_enter();
+    const lk_status status = model->operations.peak(ctx, model->state, dimensions, (uint64_t)seed, x);
+    lki_blas_leave();
+    if (status == LK_OK && model->transform != NULL) {
+        lki_transform_invert(model->transform, x, 1, x);
+    }
+    return status;
+}

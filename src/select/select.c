@@ -16,8 +16,8 @@
 enum { THIN_ROWS = 20000, OVERSAMPLING_LOG = 4, EXCHANGE = 16 };
 static const double DELTA = 0.5;
 
-typedef enum method { AUTO, KERNEL_THINNING, COMPRESS, HERDING, STEIN, RANDOM, STANDARD, METHODS } method;
-static const char *const method_names[METHODS] = {"auto", "kernel-thinning", "compress", "herding", "stein", "random", "standard"};
+typedef enum method { AUTO, KERNEL_THINNING, COMPRESS, HERDING, STEIN, RANDOM, STANDARD, STRATIFIED, SENSITIVITY, METHODS } method;
+static const char *const method_names[METHODS] = {"auto", "kernel-thinning", "compress", "herding", "stein", "random", "standard", "stratified", "sensitivity"};
 static const lki_kernel_id kernels[] = {LKI_KERNEL_gaussian,    LKI_KERNEL_laplace,  LKI_KERNEL_matern12,
                                         LKI_KERNEL_matern32,    LKI_KERNEL_matern52, LKI_KERNEL_inverse_multiquadric,
                                         LKI_KERNEL_cauchy,      LKI_KERNEL_rational_quadratic, LKI_KERNEL_sobolev};
@@ -32,6 +32,7 @@ struct lk_selection {
     double *bandwidth;
     char **names; /* d */
     double mmd, mmd_independent, ksd;
+    double *draw_weights; /* of every row, where they are not alike: what one draw of it counts */
 };
 
 /* What the choice needs while it is made. Bandwidths of the split kernel follow those of the target. */
@@ -45,6 +46,7 @@ typedef struct selecting {
     lki_pair_term target, split[2];
     int64_t *columns;          /* 0..d-1: a factor of one column names its own */
     double *rough;             /* bandwidths of the power */
+    const lk_table *table;
     int64_t *order;            /* a random permutation of the rows */
     double *mean;              /* of the target kernel between each row and all; NULL until it is needed */
 } selecting;
@@ -106,6 +108,16 @@ static lk_status take_options(selecting *s, const lk_select_options *given, cons
                                                                      : "only method stein thins towards a model");
     }
     const bool halves = out->method == KERNEL_THINNING || out->method == COMPRESS;
+    if ((s->options.loss != NULL || s->options.lambda != 0.0) && out->method != SENSITIVITY) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "a loss and its lambda are for method sensitivity, not for %s", method_names[out->method]);
+    }
+    if (s->options.clusters != 0 && out->method != SENSITIVITY && out->method != STRATIFIED) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "clusters are for the methods sensitivity and stratified, not for %s", method_names[out->method]);
+    }
+    if (s->options.clusters < 0 || s->options.clusters > out->of || !(s->options.lambda >= 0.0 && isfinite(s->options.lambda))) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "clusters is %lld, lambda %g; they must be 1 to the number of rows, and at least 0",
+                        (long long)s->options.clusters, s->options.lambda);
+    }
     if (split > 0 && !halves) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "split is '%s', but method %s does not halve", splits[split], method_names[out->method]);
     }
@@ -130,7 +142,7 @@ static lk_status read_points(selecting *s, const lk_table *table)
     lk_context *ctx = s->ctx;
     lk_selection *out = s->out;
     int64_t *features = NULL;
-    const lk_roles roles = {.size = sizeof roles, .features = s->options.features};
+    const lk_roles roles = {.size = sizeof roles, .features = s->options.features, .ignore = s->options.features == NULL ? s->options.loss : NULL};
     lk_status status = LK_OK;
     if (s->options.model != NULL) {
         out->d = lk_model_dimension(s->options.model);
@@ -357,6 +369,78 @@ static lk_status stein(selecting *s)
     return status;
 }
 
+/* A cluster's loss is that of the row nearest to its centre, the only one that is asked; without losses, the mean squared distance of all rows (a
+ * lightweight coreset, Bachem, Lucic and Krause 2018). */
+static lk_status losses(selecting *s, const int64_t *cluster, const double *square, int64_t count, double *loss)
+{
+    const lk_table *table = s->table;
+    double *values = NULL, total = 0.0;
+    int64_t column, *nearest = NULL;
+    lk_status status = LK_OK;
+    for (int64_t i = 0; i < s->out->of; i++) {
+        total += square[i];
+    }
+    for (int64_t c = 0; c < count; c++) {
+        loss[c] = total / (double)s->out->of;
+    }
+    if (s->options.loss == NULL) {
+        return LK_OK;
+    }
+    LKI_TRY(lk_table_find(s->ctx, table, s->options.loss, &column));
+    LKI_GOTO(status, done, lki_allocate(s->ctx, (size_t)count, sizeof *nearest, &nearest));
+    for (int64_t c = 0; c < count; c++) {
+        nearest[c] = -1;
+        loss[c] = 0.0;
+    }
+    for (int64_t i = 0; i < s->out->of; i++) {
+        int64_t *at = &nearest[cluster[i]];
+        *at = *at < 0 || square[i] < square[*at] ? i : *at;
+    }
+    LKI_GOTO(status, done, lki_allocate(s->ctx, (size_t)s->out->of, sizeof *values, &values));
+    LKI_GOTO(status, done, lk_table_gather(s->ctx, table, 0, s->out->of, &column, 1, values));
+    for (int64_t c = 0; c < count && status == LK_OK; c++) {
+        loss[c] = nearest[c] >= 0 ? values[nearest[c]] : 0.0;
+        if (!(loss[c] >= 0.0 && isfinite(loss[c]))) {
+            status = lki_fail(s->ctx, LK_ERROR_DATA, "row %lld, column '%s': the loss is %g; at the row nearest to the centre of a cluster it must be at least 0",
+                              (long long)nearest[c] + 1, s->options.loss, loss[c]);
+        }
+    }
+done:
+    lki_release(s->ctx, values);
+    lki_release(s->ctx, nearest);
+    return status;
+}
+
+static lk_status by_clusters(selecting *s)
+{
+    lk_selection *out = s->out;
+    const int64_t n = out->of, rows = out->count, count = s->options.clusters > 0 ? s->options.clusters : (int64_t)ceil(sqrt((double)rows));
+    const uint64_t random_seed = (uint64_t)s->options.seed;
+    int64_t *cluster = NULL;
+    double *square = NULL, *loss = NULL;
+    lk_status status = LK_OK;
+    LKI_GOTO(status, done, lki_allocate(s->ctx, (size_t)n, sizeof *cluster, &cluster));
+    LKI_GOTO(status, done, lki_allocate(s->ctx, (size_t)n, sizeof *square, &square));
+    LKI_GOTO(status, done, lki_allocate(s->ctx, (size_t)count, sizeof *loss, &loss));
+    LKI_GOTO(status, done, lki_select_clusters(s->ctx, s->x, n, out->d, out->bandwidth, count, random_seed, cluster, square));
+    if (out->method == STRATIFIED) {
+        LKI_GOTO(status, done, lki_stratified_draw(s->ctx, cluster, s->order, n, count, rows, random_seed, out->rows));
+        goto done;
+    }
+    LKI_GOTO(status, done, losses(s, cluster, square, count, loss));
+    LKI_GOTO(status, done, lki_allocate(s->ctx, (size_t)n, sizeof *out->draw_weights, &out->draw_weights));
+    LKI_GOTO(status, done, lki_sensitivity_draw(s->ctx, cluster, square, loss, s->options.lambda > 0.0 ? s->options.lambda : 1.0, n, rows, random_seed, out->rows,
+                                                out->draw_weights));
+    for (int64_t i = 0; i < n; i++) {
+        out->draw_weights[i] = 1.0 / ((double)rows * (double)n * out->draw_weights[i]);
+    }
+done:
+    lki_release(s->ctx, cluster);
+    lki_release(s->ctx, square);
+    lki_release(s->ctx, loss);
+    return status;
+}
+
 static lk_status choose(selecting *s)
 {
     lk_selection *out = s->out;
@@ -371,6 +455,9 @@ static lk_status choose(selecting *s)
         return lki_herd(s->ctx, &s->thinning, s->mean, count, out->rows);
     case STEIN:
         return stein(s);
+    case STRATIFIED:
+    case SENSITIVITY:
+        return by_clusters(s);
     case STANDARD:
         for (int64_t i = 0; i < count; i++) {
             out->rows[i] = (int64_t)((double)n / (double)count * ((double)i + 1.0)) - 1;
@@ -394,8 +481,9 @@ static void merge(lk_selection *out)
 {
     int64_t kept = 0;
     qsort(out->rows, (size_t)out->count, sizeof *out->rows, compare_rows);
-    const double share = 1.0 / (double)out->count;
+    const double equal = 1.0 / (double)out->count;
     for (int64_t i = 0; i < out->count; i++) {
+        const double share = out->draw_weights != NULL ? out->draw_weights[out->rows[i]] : equal;
         if (kept > 0 && out->rows[kept - 1] == out->rows[i]) {
             out->weights[kept - 1] += share;
         } else {
@@ -462,7 +550,7 @@ lk_status lk_select(lk_context *context, const lk_table *table, const lk_select_
     if (table == NULL || out == NULL) {
         return lki_fail(context, LK_ERROR_ARGUMENT, "table and out must not be NULL");
     }
-    selecting s = {.ctx = context};
+    selecting s = {.ctx = context, .table = table};
     LKI_TRY(lki_zeros(context, 1, sizeof *s.out, &s.out));
     s.out->ksd = (double)NAN;
     const lk_status status = run(&s, options, table);
@@ -537,6 +625,7 @@ void lk_selection_free(lk_context *context, lk_selection *selection)
     lki_release(context, selection->names);
     lki_release(context, selection->rows);
     lki_release(context, selection->weights);
+    lki_release(context, selection->draw_weights);
     lki_release(context, selection->bandwidth);
     lki_release(context, selection);
 }

@@ -31,3 +31,7 @@ likely condition b.lk --given eruptions=99 -o x.lk
 printf 'x,y\n1,2\n1,3\n1,5\n' | likely fit - -m kde -o x.lk
 ls x.lk 2>/dev/null
 true
+echo == the highest mode
+likely fit $DATA/faithful.csv -m kde --bandwidth .5,6 -q -o g.lk
+likely modes g.lk --project 30 | awk -F, '{ print NF; if (NR > 1) printf "%.3f %.3f\n", $2, $3 }'
+likely modes b.lk --project 2

@@ -383,6 +383,10 @@ static void refusals(void **state)
         {{.method = "stein"}, table, "method stein thins towards a model"},
         {{.kernel = "sobolev"}, table, "row 2, column 'x2': the value 2 is outside [0, 1]"},
         {{.uniform = 1}, table, "only kernel sobolev knows its mean"},
+        {{.loss = "x1"}, table, "are for method sensitivity, not for kernel-thinning"},
+        {{.clusters = 2}, table, "clusters are for the methods sensitivity and stratified"},
+        {{.method = "sensitivity", .clusters = 3}, table, "clusters is 3"},
+        {{.method = "sensitivity", .loss = "x3"}, table, "x3"},
         {{0}, gap, "row 3, column 'x1': the value is missing"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -395,6 +399,81 @@ static void refusals(void **state)
     }
     lk_table_free(table);
     lk_table_free(gap);
+}
+
+/* Skewed rows: most near 0, few far out. With the loss f(x) = |x|^2 / 2 + 1 known at the centres, weighted sums of sensitivity sampling are unbiased, and their
+ * error is that of the bound, Var <= F (F' + lambda Phi) / m with F the mean loss, F' its estimate by centres and Phi the mean squared distance (f_i <=
+ * loss(c_i) + lambda d_i^2 is what lambda = 1 means here, checked row by row); uniform sampling has a greater one. */
+static void sensitivity_is_unbiased(void **state)
+{
+    enum { N = 600, M = 40, K = 12, W = 3 };
+    lk_context *ctx = *state;
+    lki_stream s = gmm_stream(78);
+    double x[N * W], F = 0, sums[3] = {0, 0, 0}, squares[3] = {0, 0, 0}, weight = 0;
+    for (int64_t i = 0; i < N; i++) {
+        const double far = i % 40 == 0 ? 15 : 1;
+        x[i * W] = far * lki_random_normal(&s);
+        x[i * W + 1] = far * lki_random_normal(&s);
+        x[i * W + 2] = (x[i * W] * x[i * W] + x[i * W + 1] * x[i * W + 1]) / 2 + 1;
+        F += x[i * W + 2] / N;
+    }
+    lk_table *table = gmm_table(ctx, x, N, W);
+    const char *const methods[] = {"sensitivity", "random", "stratified"};
+    const int64_t repeats = check_scaled(1500, 400);
+    double bound = 0;
+    for (int64_t r = 0; r < repeats; r++) {
+        for (int m = 0; m < 3; m++) {
+            const lk_select_options options = {.size = sizeof options, .count = M, .method = methods[m], .bandwidth = "1", .features = "1,2", .seed = r, .clusters = m != 1 ? K : 0,
+                                               .loss = m == 0 ? "3" : NULL, .discrepancy = -1};
+            lk_selection *selection = NULL;
+            const int64_t *rows;
+            const double *weights;
+            check_ok(ctx, lk_select(ctx, table, &options, &selection));
+            const int64_t count = lk_selection_rows(selection, &rows, &weights);
+            double sum = 0;
+            for (int64_t i = 0; i < count; i++) {
+                sum += weights[i] * x[rows[i] * W + 2];
+                weight += m == 0 ? weights[i] / (double)repeats : 0;
+            }
+            sums[m] += sum / (double)repeats;
+            squares[m] += (sum - F) * (sum - F) / (double)repeats;
+            lk_selection_free(ctx, selection);
+        }
+        int64_t cluster[N], nearest[K];
+        double square[N], loss[K], total = 0;
+        const double one[] = {1, 1};
+        double points[N * 2];
+        for (int64_t i = 0; i < N; i++) {
+            points[2 * i] = x[i * W];
+            points[2 * i + 1] = x[i * W + 1];
+        }
+        check_ok(ctx, lki_select_clusters(ctx, points, N, 2, one, K, (uint64_t)r, cluster, square));
+        for (int c = 0; c < K; c++) {
+            nearest[c] = -1;
+        }
+        for (int64_t i = 0; i < N; i++) {
+            int64_t *at = &nearest[cluster[i]];
+            *at = *at < 0 || square[i] < square[*at] ? i : *at;
+        }
+        for (int c = 0; c < K; c++) {
+            loss[c] = nearest[c] >= 0 ? x[nearest[c] * W + 2] : 0;
+        }
+        double worst = 0;
+        for (int64_t i = 0; i < N; i++) {
+            total += (loss[cluster[i]] + square[i]) / N;
+            worst = fmax(worst, x[i * W + 2] / (loss[cluster[i]] + square[i]));
+        }
+        bound += worst * F * total / M / (double)repeats;
+    }
+    const double error = sqrt(squares[0] / (double)repeats);
+    print_message("mean loss %.4f: sensitivity %.4f +- %.4f, sd %.4f (bound %.4f), random %.4f, stratified %.4f; weight %.4f\n", F, sums[0], error, sqrt(squares[0]), sqrt(bound),
+                  sqrt(squares[1]), sqrt(squares[2]), weight);
+    check_near(sums[0], F, 4.5 * error);
+    check_near(weight, 1, 0.1);
+    assert_true(squares[0] < 1.2 * bound);
+    assert_true(squares[0] < 0.3 * squares[1]);
+    assert_true(squares[2] < squares[1]);
+    lk_table_free(table);
 }
 
 /* The means of the Sobolev kernel by sorting, against plain sums, with ties and the ends of the interval among the rows. */
@@ -429,7 +508,7 @@ static void sobolev_means_by_plain_sums(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sobolev_means_by_plain_sums),
+        cmocka_unit_test(sobolev_means_by_plain_sums), cmocka_unit_test(sensitivity_is_unbiased),
         cmocka_unit_test(discrepancy_by_plain_sums), cmocka_unit_test(thinning_beats_independent_rows),
         cmocka_unit_test(halves_are_balanced),       cmocka_unit_test(stein_by_differences),
         cmocka_unit_test(stein_leaves_the_beginning_out), cmocka_unit_test(uniform_law),

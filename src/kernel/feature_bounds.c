@@ -1,5 +1,5 @@
 /* Reads the ends of features. */
-#include "bounds.h"
+#include "feature_bounds.h"
 #include "data/number.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Ends of features as a text: x=0:,y=0:1. */
-#ifndef LIKELY_BOUNDS_H
-#define LIKELY_BOUNDS_H
+#ifndef LIKELY_FEATURE_BOUNDS_H
+#define LIKELY_FEATURE_BOUNDS_H
 
 #include "core/core.h"
 
