@@ -29,5 +29,5 @@ printf 'a,b\n1,2\n,3\n' | likely select - -n 1; echo "exit $?"
 echo == clusters
 likely select d.csv -n 30 --method stratified -q --features a,b | wc -l
 likely select d.csv -n 30 --method sensitivity --clusters 4 -q --features a,b | head -1
-likely select d.csv -n 30 --method sensitivity --loss b --lambda 2 --features a -q | awk -F, 'NR > 1 { s += $5 } END { print (s > 0.5 && s < 2) ? "weights near 1" : s }'
+likely select d.csv -n 30 --method sensitivity --loss b --lambda 2 --features a -q | awk -F, 'NR > 1 { s += $NF } END { print (s > 0.5 && s < 2) ? "weights near 1" : s }'
 likely select d.csv -n 5 --loss b; echo "exit $?"
