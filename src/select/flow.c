@@ -4,7 +4,7 @@
 #include "core/philox.h"
 #include "core/reduce.h"
 #include "data/order_statistics.h"
-#include "select/sliced_energy.h"
+#include "select/slices.h"
 #include <likely/select.h>
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* Particle flows by sorted slices: forces and energies against plain sums over pairs, the error of finitely many directions, closed-form posteriors. */
 #include "check.h"
 #include "core/philox.h"
-#include "select/sliced_energy.h"
+#include "select/slices.h"
 
 #include <likely/likely.h>
 

@@ -1,7 +1,7 @@
 /* The energy distance along one direction, by sorting. With directions uniform on the sphere, |x| = c E |<xi, x>|, so that energy distances and their
  * gradients are c times means over directions of those of the projections. */
-#ifndef LIKELY_SLICED_ENERGY_H
-#define LIKELY_SLICED_ENERGY_H
+#ifndef LIKELY_SLICES_H
+#define LIKELY_SLICES_H
 
 #include "core/core.h"
 #include "core/philox.h"

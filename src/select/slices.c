@@ -1,5 +1,5 @@
 /* Energy distance and its gradient in one dimension by ranks. */
-#include "select/sliced_energy.h"
+#include "select/slices.h"
 #include "data/order_statistics.h"
 
 #include <math.h>
