@@ -11,6 +11,7 @@
 #include <likely/kmeans.h>
 #include <likely/model.h>
 #include <likely/neighbours.h>
+#include <likely/nets.h>
 #include <likely/registry.h>
 #include <likely/report.h>
 #include <likely/score.h>
