@@ -381,6 +381,20 @@ CASE(group_norm, lk_graph_group_norm(g, x[0], 2, 0.01))
         out[i] = (x[0][i] - mean) / sqrt(variance + 0.01);
     }
 }
+CASE(halve, lk_graph_halve(g, x[0]))
+{
+    for (int i = 0; i < 2 * 2 * 2; i++) { /* 2 rows of 4 x 2 pixels and 2 channels, 1 column after */
+        const double *v = x[0] + i / 4 * 16 + i / 2 % 2 * 8 + i % 2;
+        out[i] = (v[0] + v[2] + v[4] + v[6]) / 4;
+    }
+}
+CASE(double, lk_graph_double(g, x[0]))
+{
+    for (int i = 0; i < 2 * 4 * 6 * 2; i++) { /* 2 rows of 2 x 3 pixels and 2 channels */
+        int c = i % 2, column = i / 2 % 6, row = i / 12 % 4, n = i / 48;
+        out[i] = x[0][((n * 2 + row / 2) * 3 + column / 2) * 2 + c];
+    }
+}
 CASE(segment_mean, lk_graph_segment_mean(g, x[0], x[1], 4))
 {
     double count[4] = {0};
@@ -608,6 +622,8 @@ static const example examples[] = {
     {"grouped_matmul", 3, {{2, {6, 3}, NORMAL}, {3, {3, 3, 2}, NORMAL}, {1, {6}, GROUPS3}}, build_grouped_matmul, reference_grouped_matmul, 4e-6,
      false},
     ONE(rms_norm), {"group_norm", 1, {{CUBE, NORMAL}}, build_group_norm, reference_group_norm, 2e-5, false},
+    {"halve", 1, {{4, {2, 4, 2, 2}, NORMAL}}, build_halve, reference_halve, 1e-6, false},
+    {"double", 1, {{4, {2, 2, 3, 2}, NORMAL}}, build_double, reference_double, 1e-7, false},
     {"segment_mean", 2, {{2, {5, 2}, NORMAL}, {1, {5}, INDEX3}}, build_segment_mean, reference_segment_mean, 1e-6, false},
     {"segment_max", 2, {{2, {5, 2}, NORMAL}, {1, {5}, INDEX3}}, build_segment_max, reference_segment_max, 1e-6, false},
     {"segment_softmax", 2, {{2, {5, 2}, NORMAL}, {1, {5}, INDEX3}}, build_segment_softmax, reference_segment_softmax, 2e-6, false},

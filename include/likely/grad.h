@@ -302,6 +302,18 @@ LK_API lk_node lk_graph_convolution(lk_graph *graph, lk_node x, lk_node w, int64
  * @return (rows, length, channels) or (rows, height, width, channels). */
 LK_API lk_node lk_graph_transposed_convolution(lk_graph *graph, lk_node x, lk_node w, int64_t stride, int64_t padding, int64_t groups);
 
+/** The mean of each 2 x 2 pixels.
+ * @param graph a graph being built.
+ * @param x (rows, height, width, channels), height and width even.
+ * @return (rows, height / 2, width / 2, channels). */
+LK_API lk_node lk_graph_halve(lk_graph *graph, lk_node x);
+
+/** Each pixel as 2 x 2.
+ * @param graph a graph being built.
+ * @param x (rows, height, width, channels).
+ * @return (rows, 2 height, 2 width, channels). */
+LK_API lk_node lk_graph_double(lk_graph *graph, lk_node x);
+
 /** Attention: out_i = sum_j p_ij v_j, p_ij the softmax over j of q_i . k_j / sqrt(width), by tiles with a running maximum, so that the
  * matrix p is never held (Rabe and Staats 2021, arXiv:2112.05682; Dao et al. 2022, arXiv:2205.14135).
  * @param graph a graph being built.

@@ -38,28 +38,6 @@ static lk_node block(lki_builder *b, lk_node x, lk_node time, int64_t to)
     return lk_graph_binary(b->g, LK_ADD, lki_net_last(b, x) == to ? x : lki_net_dense(b, x, to, 1), h);
 }
 
-/* The mean of each 2 x 2. */
-static lk_node halved(lki_builder *b, lk_node x)
-{
-    int64_t s[LK_AXES_MAX] = {1, 2, 2, 1};
-    lk_node sum = -1;
-    lk_graph_shape(b->g, x, s);
-    for (int i = 0; i < 4; i++) {
-        lk_node part = lk_graph_slice(b->g, lk_graph_slice(b->g, x, 1, i / 2, s[1] / 2, 2), 2, i % 2, s[2] / 2, 2);
-        sum = sum < 0 ? part : lk_graph_binary(b->g, LK_ADD, sum, part);
-    }
-    return lk_graph_affine(b->g, sum, 0.25, 0);
-}
-
-/* Each pixel twice along both axes: side by side with itself, and then row by row. */
-static lk_node doubled(lki_builder *b, lk_node x)
-{
-    int64_t s[LK_AXES_MAX] = {1, 1, 1, 1};
-    lk_graph_shape(b->g, x, s);
-    lk_node row = lk_graph_reshape(b->g, lk_graph_concat(b->g, x, x, 3), 3, (const int64_t[3]){s[0], s[1], 2 * s[2] * s[3]});
-    return lk_graph_reshape(b->g, lk_graph_concat(b->g, row, row, 2), 4, (const int64_t[4]){s[0], 2 * s[1], 2 * s[2], s[3]});
-}
-
 enum { LEVELS_MOST = 6 };
 
 static lk_node unet_build(lki_builder *b, lk_node x, lk_node second, lk_node *also)
@@ -75,12 +53,12 @@ static lk_node unet_build(lki_builder *b, lk_node x, lk_node second, lk_node *al
     lk_node time = second < 0 ? -1 : lki_net_time(b, second, 2 * channels), h = convolve(b, x, channels, 1);
     for (int64_t l = 0; l < levels; l++) {
         h = kept[l] = block(b, h, time, l == 0 ? channels : 2 * channels);
-        h = l < levels - 1 ? halved(b, h) : h;
+        h = l < levels - 1 ? lk_graph_halve(b->g, h) : h;
     }
     h = block(b, h, time, levels == 1 ? channels : 2 * channels);
     for (int64_t l = levels - 1; l >= 0; l--) {
         h = block(b, lk_graph_concat(b->g, h, kept[l], 3), time, l == 0 ? channels : 2 * channels);
-        h = l > 0 ? doubled(b, h) : h;
+        h = l > 0 ? lk_graph_double(b->g, h) : h;
     }
     return convolve(b, normed(b, h), lki_net_value(b->net, "outputs"), 0.1);
 }

@@ -315,7 +315,8 @@ void lk_graph_run_number(lk_graph *g, int64_t run)
 static const lki_op input_op = {.name = "input"}, parameter_op = {.name = "parameter"}, constant_op = {.name = "constant"};
 extern const lki_op lki_unary_op, lki_binary_op, lki_affine_op, lki_select_op, lki_copy_op, lki_stop_op, lki_sum_op, lki_max_op,
     lki_reshape_op, lki_transpose_op, lki_expand_op, lki_alias_op, lki_flip_op, lki_slice_op, lki_pad_op, lki_concat_op, lki_matmul_op,
-    lki_grouped_op, lki_grouped_weight_op, lki_convolution_op, lki_convolution_weight_op, lki_attention_op, lki_attention_gradient_op,
+    lki_grouped_op, lki_grouped_weight_op, lki_convolution_op, lki_convolution_weight_op, lki_norm_op, lki_norm_gradient_op, lki_resize_op,
+    lki_attention_op, lki_attention_gradient_op,
     lki_gather_op, lki_scatter_op, lki_order_op, lki_cumulate_op, lki_triangle_op, lki_cholesky_op, lki_solve_op, lki_eigen_op,
     lki_fixed_point_op, lki_checkpoint_op, lki_random_op;
 
@@ -344,6 +345,9 @@ const lki_op *const lki_ops[LKI_OP_COUNT] = {
     [LKI_OP_GROUPED_WEIGHT] = &lki_grouped_weight_op,
     [LKI_OP_CONVOLUTION] = &lki_convolution_op,
     [LKI_OP_CONVOLUTION_WEIGHT] = &lki_convolution_weight_op,
+    [LKI_OP_NORM] = &lki_norm_op,
+    [LKI_OP_NORM_GRADIENT] = &lki_norm_gradient_op,
+    [LKI_OP_RESIZE] = &lki_resize_op,
     [LKI_OP_ATTENTION] = &lki_attention_op,
     [LKI_OP_ATTENTION_GRADIENT] = &lki_attention_gradient_op,
     [LKI_OP_GATHER] = &lki_gather_op,

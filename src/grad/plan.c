@@ -263,7 +263,8 @@ static lk_status place_nodes(lk_context *ctx, placing *p)
         int64_t end = p->slots[s].offset + p->slots[s].bytes;
         most = end > most ? end : most;
     }
-    LKI_TRY(lki_zeros(ctx, (size_t)(kept + most), 1, &g->arena));
+    LKI_TRY(lki_allocate(ctx, (size_t)(kept + most), 1, &g->arena));
+    memset(g->arena, 0, (size_t)kept); /* the rest is written before it is read */
     g->arena_bytes = kept + most;
     char *at = g->arena;
     for (int32_t n = 0; n < g->count; n++) {

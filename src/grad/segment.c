@@ -1,4 +1,4 @@
-/* Reductions over segments of rows, and norms by groups: all made of other operations. */
+/* Reductions over segments of rows, and the norm by root mean squares: made of other operations. */
 #include "grad/graph.h"
 
 #include <math.h>
@@ -39,23 +39,4 @@ lk_node lk_graph_rms_norm(lk_graph *g, lk_node x, double epsilon)
     }
     lk_node mean = lk_graph_mean(g, lk_graph_unary(g, LK_SQUARE, x), 1 << (g->nodes[x].axes - 1));
     return lk_graph_binary(g, LK_DIVIDE, x, lk_graph_unary(g, LK_SQRT, lk_graph_affine(g, mean, 1, epsilon)));
-}
-
-lk_node lk_graph_group_norm(lk_graph *g, lk_node x, int64_t groups, double epsilon)
-{
-    if (!lki_graph_has(g, "group_norm", x)) {
-        return -1;
-    }
-    const lki_node shape = g->nodes[x];
-    if (shape.axes < 2 || groups < 1 || shape.shape[shape.axes - 1] % groups != 0 || !(epsilon > 0.0) || !isfinite(epsilon)) {
-        char s[96];
-        return lki_graph_mistake(g, "group_norm: shape %s, %lld groups, epsilon %g; the last axis is cut into equal groups, epsilon is above 0",
-                                 lki_shape_text(&shape, s, sizeof s), (long long)groups, epsilon);
-    }
-    const int64_t n = shape.shape[0], channels = shape.shape[shape.axes - 1], places = lki_node_count(&shape) / (n * channels);
-    lk_node parts = lk_graph_reshape(g, x, 4, (const int64_t[4]){n, places, groups, channels / groups});
-    lk_node centred = lk_graph_binary(g, LK_SUBTRACT, parts, lk_graph_mean(g, parts, 2 | 8));
-    lk_node variance = lk_graph_mean(g, lk_graph_unary(g, LK_SQUARE, centred), 2 | 8);
-    lk_node normed = lk_graph_binary(g, LK_DIVIDE, centred, lk_graph_unary(g, LK_SQRT, lk_graph_affine(g, variance, 1, epsilon)));
-    return lk_graph_reshape(g, normed, shape.axes, shape.shape);
 }

@@ -177,6 +177,7 @@ INLINE float erf_f32(float x)
         .select = select_##p, .copy = copy_##p, .row_sum = row_sum_##p, .row_max = row_max_##p,                        \
         .column_sum = column_sum_##p, .column_max = column_max_##p, .add = add_##p, .adamw = adamw_##p,                \
         .most = most_##p, .multiply_add = multiply_add_##p, .exp_row = exp_row_##p,                                    \
+        .channel_sums = channel_sums_##p, .channel_affine = channel_affine_##p,                                        \
         .momentum = momentum_##p, .average = average_##p, .square_sum = square_sum_##p,                                \
     }
 #define UNARY_f32(name, value, slope) [name] = unary_##name##_f32,

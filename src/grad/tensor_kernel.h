@@ -32,6 +32,11 @@ typedef struct lki_tensor_kernels {
     void (*multiply_add)(int64_t n, const void *a, const void *b, void *sum); /* sum += a b */
     /* x = exp(x - shift) in place; the sum of it. */
     double (*exp_row)(int64_t n, double shift, void *x);
+    /* Of n rows of some channels: sums over the rows of x, and of x z. */
+    void (*channel_sums)(int64_t n, int64_t channels, const void *x, const void *z, double *sum, double *product);
+    /* out = a x + b z + c, with a, b and c of each channel; z may be NULL. */
+    void (*channel_affine)(int64_t n, int64_t channels, const void *x, const double *a, const void *z, const double *b, const double *c,
+                           void *out);
     /* AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2) and stochastic gradient descent with momentum on n parameters;
      * rates as lki_update_rates. */
     void (*adamw)(int64_t n, const lki_update_rates *rates, const void *gradient, void *first, void *second, void *parameter);

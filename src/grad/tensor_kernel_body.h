@@ -207,6 +207,52 @@ static double K(exp_row)(int64_t n, double shift, void *xs)
     return K(lane_sum)(n, x, 0);
 }
 
+static void K(channel_sums)(int64_t n, int64_t channels, const void *xs, const void *zs, double *sums, double *products)
+{
+    for (int64_t from = 0; from < channels; from += K(COLUMNS)) {
+        double sum[K(COLUMNS)] = {0}, product[K(COLUMNS)] = {0};
+        int64_t width = channels - from < K(COLUMNS) ? channels - from : K(COLUMNS);
+        for (int64_t i = 0; i < n; i++) {
+            const REAL *restrict x = (const REAL *)xs + i * channels + from;
+            const REAL *restrict z = (const REAL *)zs + i * channels + from;
+            for (int64_t c = 0; c < width; c++) {
+                sum[c] += (double)x[c];
+                product[c] += (double)x[c] * (double)z[c];
+            }
+        }
+        memcpy(sums + from, sum, (size_t)width * sizeof *sum);
+        memcpy(products + from, product, (size_t)width * sizeof *product);
+    }
+}
+
+static void K(channel_affine)(int64_t n, int64_t channels, const void *xs, const double *as, const void *zs, const double *bs, const double *cs,
+                              void *outs)
+{
+    for (int64_t from = 0; from < channels; from += K(COLUMNS)) {
+        REAL a[K(COLUMNS)], b[K(COLUMNS)], shift[K(COLUMNS)];
+        int64_t width = channels - from < K(COLUMNS) ? channels - from : K(COLUMNS);
+        for (int64_t c = 0; c < width; c++) {
+            a[c] = (REAL)as[from + c];
+            b[c] = zs != NULL ? (REAL)bs[from + c] : R_ZERO;
+            shift[c] = (REAL)cs[from + c];
+        }
+        for (int64_t i = 0; i < n; i++) {
+            const REAL *restrict x = (const REAL *)xs + i * channels + from;
+            REAL *restrict out = (REAL *)outs + i * channels + from;
+            if (zs == NULL) {
+                for (int64_t c = 0; c < width; c++) {
+                    out[c] = a[c] * x[c] + shift[c];
+                }
+                continue;
+            }
+            const REAL *restrict z = (const REAL *)zs + i * channels + from;
+            for (int64_t c = 0; c < width; c++) {
+                out[c] = a[c] * x[c] + b[c] * z[c] + shift[c];
+            }
+        }
+    }
+}
+
 /* ---- steps of training ---- */
 
 static void K(adamw)(int64_t n, const lki_update_rates *r, const void *gs, void *firsts, void *seconds, void *parameters)
