@@ -31,6 +31,11 @@ void lk_graph_free(lk_graph *g)
     lki_memory_release(&memory, g->order);
     lki_memory_release(&memory, g->arena);
     lki_memory_release(&memory, g->scratch);
+    lki_memory_release(&memory, g->alone);
+    for (int t = 0; g->copies != NULL && t < g->threads; t++) {
+        lki_memory_release(&memory, g->copies[t].nodes);
+    }
+    lki_memory_release(&memory, g->copies);
     lki_memory_release(&memory, g);
 }
 
@@ -302,7 +307,7 @@ int lk_graph_shape(const lk_graph *g, lk_node x, int64_t *shape)
 
 int64_t lk_graph_bytes(const lk_graph *g)
 {
-    return g->arena_bytes;
+    return g->arena_bytes + g->threads * (g->alone_bytes + g->scratch_bytes);
 }
 
 void lk_graph_run_number(lk_graph *g, int64_t run)

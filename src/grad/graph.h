@@ -74,6 +74,8 @@ typedef struct lki_node {
     /* The plan. */
     int phase;          /* of a node that is no view: when it is computed; -1 = before the run, or not at all */
     bool needed;        /* for some output */
+    bool alone;         /* is there within its batched phase only: each thread has it for the block it works on */
+    int64_t alone_at;   /* where, in a thread's memory for that */
     int64_t first_task; /* of its phase, where that is not batched */
     char *data;
 } lki_node;
@@ -127,6 +129,9 @@ struct lk_graph {
     char *scratch;        /* threads x scratch_bytes */
     int64_t scratch_bytes;
     int threads;          /* that were planned for */
+    lk_graph *copies;     /* one a thread: the nodes with the data of `alone` ones in its own memory */
+    char *alone;          /* threads x alone_bytes */
+    int64_t alone_bytes;
     int64_t block_rows;   /* rows that go through a batched phase together */
     int64_t run_number;
 };

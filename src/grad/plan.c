@@ -137,6 +137,7 @@ typedef struct slot {
     int64_t bytes, offset;
     int first, last;
     int64_t row_bytes; /* of the batched phase that may use it again; 0 = none */
+    bool alone;        /* in a thread's own memory, for a block of rows */
 } slot;
 
 typedef struct placing {
@@ -171,21 +172,24 @@ static void find_last_uses(placing *p)
 }
 
 /* A slot for a node: one that is free again in this batched phase and has rows of the same length, else a new one. Rows of equal
- * length lie at the same place for every block, so blocks do not get in each other's way. */
+ * length lie at the same place for every block, so blocks do not get in each other's way. What no other phase reads needs room for a block
+ * alone, in each thread's own memory. */
 static void take_slot(placing *p, lk_node n, bool batched)
 {
     lki_node *node = &p->g->nodes[n];
     int64_t row_bytes = batched ? node->stride[0] * (int64_t)p->g->bytes : 0;
+    node->alone = batched && p->last_phase[n] == node->phase;
     for (int32_t i = 0; batched && i < p->spare_count; i++) {
         slot *s = &p->slots[p->spare[i]];
-        if (s->row_bytes == row_bytes) {
+        if (s->row_bytes == row_bytes && s->alone == node->alone) {
             s->last = p->last_phase[n] > s->last ? p->last_phase[n] : s->last;
             p->slot_of[n] = p->spare[i];
             p->spare[i] = p->spare[--p->spare_count];
             return;
         }
     }
-    p->slots[p->slot_count] = (slot){.bytes = bytes_of(p->g, node), .first = node->phase, .last = p->last_phase[n], .row_bytes = row_bytes};
+    int64_t bytes = node->alone ? (p->g->block_rows * row_bytes + 63) / 64 * 64 : bytes_of(p->g, node);
+    p->slots[p->slot_count] = (slot){.bytes = bytes, .first = node->phase, .last = p->last_phase[n], .row_bytes = row_bytes, .alone = node->alone};
     p->slot_of[n] = p->slot_count++;
 }
 
@@ -231,7 +235,7 @@ static int64_t place_slot(const placing *p, int32_t s)
         moved = false;
         for (int32_t i = 0; i < s; i++) {
             const slot *a = &p->slots[i], *b = &p->slots[s];
-            bool together = a->first <= b->last && b->first <= a->last;
+            bool together = a->alone == b->alone && a->first <= b->last && b->first <= a->last;
             if (together && a->offset < offset + b->bytes && offset < a->offset + a->bytes) {
                 offset = a->offset + a->bytes;
                 moved = true;
@@ -260,8 +264,8 @@ static lk_status place_nodes(lk_context *ctx, placing *p)
     }
     for (int32_t s = 0; s < p->slot_count; s++) {
         p->slots[s].offset = place_slot(p, s);
-        int64_t end = p->slots[s].offset + p->slots[s].bytes;
-        most = end > most ? end : most;
+        int64_t end = p->slots[s].offset + p->slots[s].bytes, *so_far = p->slots[s].alone ? &g->alone_bytes : &most;
+        *so_far = end > *so_far ? end : *so_far;
     }
     LKI_TRY(lki_allocate(ctx, (size_t)(kept + most), 1, &g->arena));
     memset(g->arena, 0, (size_t)kept); /* the rest is written before it is read */
@@ -272,6 +276,8 @@ static lk_status place_nodes(lk_context *ctx, placing *p)
         if (node->kept) {
             node->data = at;
             at += bytes_of(g, node);
+        } else if (node->alone) {
+            node->alone_at = p->slots[p->slot_of[n]].offset;
         } else if (p->slot_of[n] >= 0) {
             node->data = g->arena + kept + p->slots[p->slot_of[n]].offset;
         }
@@ -309,10 +315,23 @@ done:
     return status;
 }
 
+/* Each thread's copy of the nodes, and memory for a block of the rows that no other phase reads. */
+static lk_status copies_make(lk_context *ctx, lk_graph *g)
+{
+    LKI_TRY(lki_zeros(ctx, (size_t)g->threads, sizeof *g->copies, &g->copies));
+    for (int t = 0; t < g->threads; t++) {
+        lki_node *nodes = NULL;
+        LKI_TRY(lki_allocate(ctx, (size_t)g->count, sizeof *nodes, &nodes));
+        memcpy(nodes, g->nodes, (size_t)g->count * sizeof *nodes);
+        g->copies[t] = *g;
+        g->copies[t].nodes = nodes;
+    }
+    return lki_allocate(ctx, lki_product((size_t)g->threads, (size_t)g->alone_bytes), 1, &g->alone);
+}
+
 /* What tasks need for themselves, once for each thread. */
 static lk_status scratch_make(lk_context *ctx, lk_graph *g)
 {
-    g->threads = lki_threads(ctx);
     for (lk_node n = 0; n < g->count; n++) {
         const lki_node *node = &g->nodes[n];
         int64_t bytes = node->phase >= 0 && lki_ops[node->op]->scratch != NULL ? lki_ops[node->op]->scratch(g, node) : 0;
@@ -346,7 +365,11 @@ lk_status lk_graph_plan(lk_context *ctx, lk_graph *g)
         status = place(ctx, g);
     }
     if (status == LK_OK) {
+        g->threads = lki_threads(ctx);
         status = scratch_make(ctx, g);
+    }
+    if (status == LK_OK && g->alone_bytes > 0) {
+        status = copies_make(ctx, g);
     }
     if (status != LK_OK) {
         g->status = status;

@@ -11,11 +11,33 @@ typedef struct replay {
     const lki_phase *phase;
 } replay;
 
-/* A block of rows goes through all nodes of the phase. */
-static lk_status run_rows(lk_context *ctx, const replay *r, int64_t block, char *scratch)
+/* The thread's nodes with the places that hold rows from `first` on: row i of a node stands where it would if all rows were there. */
+static const lk_graph *settle(const replay *r, int thread, int64_t first)
 {
     const lk_graph *g = r->graph;
-    int64_t first = block * g->block_rows, last = first + g->block_rows < g->rows ? first + g->block_rows : g->rows;
+    if (g->copies == NULL) {
+        return g;
+    }
+    lk_graph *own = &g->copies[thread];
+    char *memory = g->alone + (size_t)thread * (size_t)g->alone_bytes;
+    own->run_number = g->run_number;
+    for (lk_node n = 0; n < g->count; n++) {
+        lki_node *node = &own->nodes[n];
+        const lki_node *base = &own->nodes[node->base];
+        if (base->alone) {
+            node->data = node->view ? base->data + node->offset * (int64_t)g->bytes
+                                    : memory + node->alone_at - first * node->stride[0] * (int64_t)g->bytes;
+        }
+    }
+    return own;
+}
+
+/* A block of rows goes through all nodes of the phase. */
+static lk_status run_rows(lk_context *ctx, const replay *r, int64_t block, int thread, char *scratch)
+{
+    int64_t first = block * r->graph->block_rows, last = first + r->graph->block_rows;
+    last = last < r->graph->rows ? last : r->graph->rows;
+    const lk_graph *g = settle(r, thread, first);
     for (int32_t i = r->phase->first; i < r->phase->first + r->phase->count; i++) {
         const lki_node *node = &g->nodes[g->order[i]];
         lki_work work = {.ctx = ctx, .graph = g, .node = node, .first = first, .last = last, .scratch = scratch};
@@ -47,7 +69,7 @@ static lk_status run_task(lk_context *ctx, void *state, int thread, int64_t inde
 {
     const replay *r = state;
     char *scratch = r->graph->scratch == NULL ? NULL : r->graph->scratch + (size_t)thread * (size_t)r->graph->scratch_bytes;
-    return r->phase->batched ? run_rows(ctx, r, index, scratch) : run_units(ctx, r, index, scratch);
+    return r->phase->batched ? run_rows(ctx, r, index, thread, scratch) : run_units(ctx, r, index, scratch);
 }
 
 static lk_status run_phase(lk_context *ctx, const lk_graph *g, const lki_phase *phase)
