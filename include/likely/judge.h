@@ -160,6 +160,54 @@ typedef struct lk_importance_options {
 LK_API LK_NODISCARD lk_status lk_model_importance(lk_context *context, const lk_model *model, const lk_table *table,
                                                   const lk_importance_options *options, lk_importance **out, int64_t *count);
 
+/** A vector field that may be a score: `rows` values at rows of x (rows x d, the units of the data), with noise of sigma spreads, to `out` (rows x d). It is
+ * called from several threads. */
+typedef lk_status (*lk_field_function)(lk_context *context, void *state, const double *x, int64_t rows, double sigma, double *out);
+
+/** How a field is diagnosed. Set `size` to sizeof(lk_diagnose_options); zero elsewhere means the default. */
+typedef struct lk_diagnose_options {
+    size_t size;                /**< sizeof(lk_diagnose_options) */
+    double sigma;               /**< noise in spreads of each feature (standard deviations of the model's draws); 0 = none */
+    const char *field;          /**< lines "NAME' = EXPRESSION" in the features and sigma, instead of the model's score; NULL = none */
+    lk_field_function function; /**< or a function; NULL = none */
+    void *state;                /**< of the function */
+    const double *points;       /**< point_count x d: rows of the distribution without noise; NULL = draws of the model */
+    int64_t point_count;        /**< of the points, or of the draws; 0 = 2000 */
+    int64_t features;           /**< random waves among the test functions; 0 = 100 */
+    int64_t seed;               /**< non-negative */
+} lk_diagnose_options;
+
+/** What a score field must be, and how far this one is from it; all but the dimension in units where features have spread 1. NaN where there is no answer. */
+typedef struct lk_diagnosis {
+    size_t size;              /**< sizeof(lk_diagnosis), set before the call */
+    double asymmetry;         /**< antisymmetric share of the Jacobian, root mean square, within [0, 1]: 0 for a gradient */
+    double circulation;       /**< integral around circles over that of the field's length, root mean square: 0 for a gradient */
+    double scale;             /**< - E[v . (x - E x)] / d, which Stein's identity makes 1 */
+    double scale_error;       /**< its standard error */
+    double fokker_planck;     /**< d v / d sigma^2 against grad (div v + |v|^2) / 2, relative root mean square; NaN without noise */
+    double gauge;             /**< share of E |v|^2 that is no gradient: what is left of the best gradient of the test functions */
+    double transport;         /**< share of E |score|^2 by which v moves mass wrongly: the gradient part of v less the score */
+    double dimension;         /**< local dimension of the distribution at this noise: features less directions that noise fills, mean over points */
+    double dimension_sd;      /**< its standard deviation over points */
+    int64_t points;           /**< how many */
+    int against_density;      /**< 1 = gauge and transport rest on the model's log density too; 0 = on test functions alone, whose finite number leaves some gauge */
+} lk_diagnosis;
+
+/** Tells how far a vector field is from being the score of a model (or of given points) at one noise.
+ *
+ * A field v is the score of p where it is a gradient and E_p[grad f . (v - score)] = 0 for every f. The first fails by curl: asymmetry of the Jacobian and
+ * integrals around loops (Chao et al. and Wasserstein gradient flow matching, arXiv:2509.00336). It may fail harmlessly: what is orthogonal to all
+ * gradients moves no mass (Horvat and Pfister 2024, arXiv:2402.03845), so that v is split into a gradient and a gauge part. Over noise, a score solves
+ * the Fokker-Planck equation (Deveney et al. 2023, arXiv:2311.15996).
+ * @param context a context.
+ * @param model a model with a score, and for noise a smoothed one; borrowed.
+ * @param options NULL for all defaults.
+ * @param out receives the diagnosis; its size is set before.
+ * Errors: LK_ERROR_UNSUPPORTED, LK_ERROR_ARGUMENT (the field, with line and place), LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: points x (12 d + 70) evaluations of the field; points x waves^2 x d multiply-adds. */
+LK_API LK_NODISCARD lk_status lk_model_diagnose(lk_context *context, const lk_model *model, const lk_diagnose_options *options,
+                                                lk_diagnosis *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -18,6 +18,7 @@
 #include <likely/select.h>
 #include <likely/table.h>
 #include <likely/test.h>
+#include <likely/transfer.h>
 #include <likely/uncertainty.h>
 
 #endif

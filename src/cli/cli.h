@@ -169,6 +169,12 @@ int cli_sigma_parse(const cli_command *command, const lk_model *model, double **
 /* Where --sigma is given, replaces the model by its smoothed version. */
 int cli_smooth(const cli_command *command, lk_model **model);
 
+/* text_file.c: a whole file (- is standard input) as text, the caller's; NULL after saying why not. */
+char *cli_read_file(const char *path);
+
+/* two_tables.c: the features of two tables as columns of one, of those of `source` first, each row with one half of them missing. */
+int cli_stack_tables(const cli_command *command, const lk_table *source, const char *target, lk_table **out);
+
 /* rows.c: streams rows through a model. `apply` fills rows x extra values from rows x d features. With `partial`, features that the
  * data lack are NaN. */
 typedef lk_status (*cli_apply)(cli_command *command, const lk_model *model, const double *x, int64_t rows,

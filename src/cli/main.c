@@ -22,6 +22,9 @@
     X(marginal) \
     X(export) \
     X(denoise) \
+    X(translate) \
+    X(tilt) \
+    X(push) \
     X(detect) \
     X(select) \
     X(flow) \
@@ -32,6 +35,7 @@
     X(lrt) \
     X(stability) \
     X(compare) \
+    X(diagnose) \
     X(describe) \
     X(convert) \
     X(models) \

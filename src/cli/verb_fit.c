@@ -1,7 +1,6 @@
 /* likely fit: learns a distribution from a table, or builds one from given parameters, and keeps it in a file. */
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,8 @@ static const lk_parameter options[] = {
      "in the units of the data"},
     {"target", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "COLUMN",
      "the feature that is predicted from the others, for a method that does so, such as net"},
+    {"target_table", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE",
+     "for --model bridge, rows of the distribution that those of DATA are carried to; its features become NAME_to where DATA has a NAME"},
     {"holdout", LK_PARAMETER_REAL, NULL, 0, 1, NULL, "SHARE",
      "share of the rows to hold out, to report their likelihood; above 0 and below 1"},
     {"folds", LK_PARAMETER_INTEGER, NULL, 2, 1000000, NULL, NULL, "folds of a cross-validation that reports likelihood"},
@@ -36,6 +37,7 @@ static const cli_example examples[] = {
     {"likely fit prices.tsv --transform log:price,standardize --holdout 0.2", "in logarithms, with an honest check"},
     {"likely fit more.csv --start iris3.lk -o iris3b.lk", "go on from a model"},
     {"likely fit concrete.csv --model net --target strength", "a net: the strength given the other columns, and how sure"},
+    {"likely fit before.csv --model bridge --target-table after.csv -o change.lk", "a bridge from one table to another, for 'likely translate'"},
     {"likely fit --params mixture.json -o known.lk", "a mixture whose parameters are known"},
     {NULL, NULL},
 };
@@ -69,50 +71,10 @@ static char *default_output(const char *data)
     return name;
 }
 
-static char *read_text(const char *path)
-{
-    FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    char *text = NULL;
-    size_t length = 0, capacity = 0;
-    if (in == NULL) {
-        cli_error("%s: cannot read: %s", path, strerror(errno));
-        return NULL;
-    }
-    for (size_t got = 1; got > 0;) {
-        if (length + 65537 > capacity) {
-            capacity = capacity * 2 + 131072;
-            char *grown = realloc(text, capacity);
-            if (grown == NULL) {
-                cli_error("%s: %s", path, lk_status_text(LK_ERROR_MEMORY));
-                free(text);
-                text = NULL;
-                break;
-            }
-            text = grown;
-        }
-        got = fread(text + length, 1, 65536, in);
-        length += got;
-        text[length] = '\0';
-    }
-    if (text != NULL && ferror(in)) {
-        cli_error("%s: cannot read: %s", path, strerror(errno));
-        free(text);
-        text = NULL;
-    } else if (text != NULL && strlen(text) != length) {
-        cli_error("%s: byte %zu is zero: JSON is text", path, strlen(text) + 1);
-        free(text);
-        text = NULL;
-    }
-    if (in != stdin) {
-        fclose(in);
-    }
-    return text;
-}
-
 static int build(cli_command *command, const lk_setting *settings, lk_model **model)
 {
     const char *path = cli_text(command, "params");
-    char *json = read_text(path);
+    char *json = cli_read_file(path);
     if (json == NULL) {
         return CLI_FAILED;
     }
@@ -142,9 +104,19 @@ static int learn(cli_command *command, const lk_setting *settings, lk_model **mo
     if (status == LK_OK) {
         status = lk_table_read(command->context, command->operands[0], &reading, &table);
     }
+    if (status == LK_OK && cli_given(command, "target_table")) {
+        lk_table *both = NULL;
+        code = cli_stack_tables(command, table, cli_text(command, "target_table"), &both);
+        lk_table_free(table);
+        table = both;
+        if (code != CLI_DONE) {
+            lk_model_free(start);
+            return code;
+        }
+    }
     if (status == LK_OK) {
         lk_roles roles = {.size = sizeof roles};
-        roles.features = cli_text(command, "features");
+        roles.features = cli_given(command, "target_table") ? NULL : cli_text(command, "features");
         roles.label = cli_text(command, "label");
         roles.weight = cli_text(command, "weight");
         roles.id = cli_text(command, "id");
@@ -174,7 +146,7 @@ static int check(const cli_command *command, const char *source)
     if (built && command->operand_count > 0) {
         return cli_usage_error(command, "--params takes the place of DATA: leave out '%s'", command->operands[0]);
     }
-    static const char *const of_data[] = {"partition", "start", "transform", "target", "holdout", "folds", "calibrate", "priors", "label"};
+    static const char *const of_data[] = {"partition", "start", "transform", "target", "target_table", "holdout", "folds", "calibrate", "priors", "label"};
     for (size_t i = 0; built && i < sizeof of_data / sizeof of_data[0]; i++) {
         if (cli_given(command, of_data[i])) {
             return cli_usage_error(command, "--params and --%s contradict each other: nothing is fitted", of_data[i]);
@@ -182,6 +154,12 @@ static int check(const cli_command *command, const char *source)
     }
     if (source == NULL) {
         return cli_usage_error(command, "'fit' wants DATA, or --params FILE");
+    }
+    static const char *const of_one_table[] = {"label", "weight", "id", "ignore", "partition", "target"};
+    for (size_t i = 0; cli_given(command, "target_table") && i < sizeof of_one_table / sizeof of_one_table[0]; i++) {
+        if (cli_given(command, of_one_table[i])) {
+            return cli_usage_error(command, "--target-table takes the features of two tables, and no --%s", of_one_table[i]);
+        }
     }
     static const char *const shares[] = {"holdout", "calibrate"};
     for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {

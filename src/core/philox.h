@@ -30,4 +30,7 @@ int64_t lki_random_below(lki_stream *s, int64_t n);                             
 int64_t lki_random_categorical(lki_stream *s, const double *cumulative, int64_t n); /* cumulative[n-1] = total > 0 */
 void lki_random_permutation(lki_stream *s, int64_t *out, int64_t n);
 
+/* Those of the room score. */
+enum { LKI_STREAM_TRANSLATE = 80, LKI_STREAM_TILT = 81, LKI_STREAM_DIAGNOSE = 83, LKI_STREAM_ENERGY = 84 };
+
 #endif

@@ -167,7 +167,7 @@ typedef struct lki_method {
     /* What a state is asked with that was fitted to a label: p(class | features) as responsibilities. NULL: a label gives each class a
      * state of its own (classes.h). */
     const lki_operations *discriminative;
-    int gaps; /* 1 = a fit takes missing values (NaN) as such; 0 = they are refused before */
+    int gaps; /* 1 = a fit takes missing values (NaN) as such; 2 = they say what a row is for, and are no remark; 0 = they are refused before */
     bool guarded; /* nothing but the family's own state may tell of the rows: no transform, held-out rows, shares of classes, remarks */
     lk_status (*fit)(lk_context *ctx, const lki_fit_task *task, void **state, lki_report *report);
     /* From user JSON (lk_model_build); *d and *names (array of owned texts by ctx allocator, or NULL = x1..xd) are outputs. */

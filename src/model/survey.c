@@ -166,7 +166,7 @@ static lk_status survey_remarks(lk_context *ctx, const double *sums, const char 
     if (sums[ROWS] < 2.0) {
         return lki_model_remark(ctx, model, "there is only one row");
     }
-    if (sums[MISSING] > 0.0) {
+    if (sums[MISSING] > 0.0 && model->method->gaps == 1) {
         LKI_TRY(remark_missing(ctx, model, sums));
     }
     for (int64_t j = 0; j < model->d; j++) {
