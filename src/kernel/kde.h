@@ -16,12 +16,41 @@ typedef struct lki_kde {
     double *weights;   /* n, above 0, sum 1 */
     double *bandwidth; /* d, above 0 */
     double log_scale;  /* what the logarithm of the kernel sum lacks: - sum_j log(h_j integral) */
-    lki_pair *pair;
+    double *matrix;    /* d x d: covariance of a normal kernel, bandwidth the roots of its diagonal; NULL = product kernels */
+    double *inverse, *root; /* d x d: lower triangular, inverse'inverse = inverse of the matrix = (root root')^-1; one block of memory */
+    double *low, *high; /* d, within which kernels are reflected, infinite = no end; NULL = no ends at all */
+    double *kept_bounds; /* d x 4, as they stand in a file; one block of memory with low and high */
+    lki_pair *pair;    /* of the points, with their images where there are ends */
+    double *pair_weights; /* of those; `weights` where there are none */
 } lki_kde;
 
+/* What a kernel density is made of beside its points. */
+typedef struct lki_kde_shape {
+    const lki_kernel_law *law;
+    bool linear;
+    const double *bandwidth;  /* d; not looked at where there is a matrix */
+    const double *matrix;     /* NULL = none */
+    const double *low, *high; /* NULL = none */
+} lki_kde_shape;
+static inline lki_kde_shape lki_kde_shape_of(const lki_kde *k)
+{
+    return (lki_kde_shape){k->law, k->linear, k->bandwidth, k->matrix, k->low, k->high};
+}
+
+/* kde_shape.c. Inverse factor and factor of a covariance; *inverse owns both. Errors: LK_ERROR_DATA (not positive definite). */
+lk_status lki_kde_factor(lk_context *ctx, const double *matrix, int64_t d, double **inverse, double **root, double *log_determinant) LK_NODISCARD;
+/* Mirror images of a point in one feature, itself first; at most LKI_KDE_IMAGES. */
+enum { LKI_KDE_MIRRORS = 8, LKI_KDE_IMAGES = 4 * LKI_KDE_MIRRORS + 2 };
+int64_t lki_kde_images(const lki_kde *k, int64_t j, double y, double *out);
+bool lki_kde_inside(const lki_kde *k, const double *x);
+double lki_kde_fold(const lki_kde *k, int64_t j, double x);
+lk_status lki_kde_reflect(lk_context *ctx, const lki_kde *k, double **points, double **weights, int64_t *count) LK_NODISCARD;
+lk_status lki_kde_check_bounds(lk_context *ctx, const lki_kernel_law *law, const double *bandwidth, const double *low, const double *high, const char *const *names,
+                               int64_t d) LK_NODISCARD;
+
 /* Takes copies. Weights need not sum to 1; points of weight 0 are left out. Errors: LK_ERROR_MEMORY. */
-lk_status lki_kde_new(lk_context *ctx, const lki_kernel_law *law, bool linear, const double *points, const double *weights,
-                      const double *bandwidth, int64_t n, int64_t d, lki_kde **out) LK_NODISCARD;
+lk_status lki_kde_new(lk_context *ctx, const lki_kde_shape *shape, const double *points, const double *weights, int64_t n, int64_t d,
+                      lki_kde **out) LK_NODISCARD;
 void lki_kde_free(const lki_memory *memory, void *state);
 
 /* The product kernel of d columns, as pairs with points; freed by lki_pair_free(). */
@@ -45,9 +74,11 @@ typedef struct lki_kde_choice {
 
 /* Numbers ("0.5", "0.5,2") or a rule of LKI_BANDWIDTH_RULES; out->bandwidth has room for d. Errors: LK_ERROR_ARGUMENT (neither), LK_ERROR_DATA
  * (a column that is constant, or has a resolution that the rule cannot do with), LK_ERROR_MEMORY, LK_ERROR_CANCELLED. */
-#define LKI_BANDWIDTH_RULES "scott, silverman, nrd0, sheather_jones, lcv, lscv, kl"
+#define LKI_BANDWIDTH_RULES "scott, silverman, nrd0, sheather_jones, lcv, lscv, kl, full"
 lk_status lki_kde_bandwidth(lk_context *ctx, const lki_kernel_law *law, const char *text, const lki_kde_rows *rows,
                             lki_kde_choice *out) LK_NODISCARD;
+/* The rule "full", or d x d numbers: *out receives the covariance of the kernel (d x d, by lki_allocate); untouched for any other text. */
+lk_status lki_kde_matrix(lk_context *ctx, const lki_kernel_law *law, const char *text, const lki_kde_rows *rows, double **out) LK_NODISCARD;
 /* Mean log density of the rows, each left out of its own density. */
 lk_status lki_kde_leave_one_out(lk_context *ctx, const lki_kernel_law *law, const lki_kde_rows *rows, const double *bandwidth,
                                 double *out) LK_NODISCARD;

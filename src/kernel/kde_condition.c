@@ -14,7 +14,9 @@ typedef struct conditional {
     const lki_kde *kde;
     int64_t given_count, wanted_count;
     const int64_t *given, *wanted; /* copies, behind the numbers */
-    double *near;                  /* given_count x n: the points over their bandwidths */
+    double *near;                  /* given_count x n: the points over their bandwidths, or times the inverse factor of the given features' matrix */
+    double *inverse;               /* G x G: that factor; owns */
+    double *slope, *root, *part;   /* with a matrix H: M x G, H_wg inverse(H_gg); M x M, the factor of the wanted features' covariance given the others; and this */
     double *log_weights;           /* n */
 } conditional;
 
@@ -23,6 +25,8 @@ static void conditional_free(const lki_memory *memory, void *state)
     conditional *c = state;
     if (c != NULL) {
         lki_memory_release(memory, c->near);
+        lki_memory_release(memory, c->inverse);
+        lki_memory_release(memory, c->slope);
         lki_memory_release(memory, (void *)c->given);
         lki_memory_release(memory, c);
     }
@@ -31,6 +35,66 @@ static void conditional_free(const lki_memory *memory, void *state)
 static int64_t conditional_terms(const void *state)
 {
     return ((const lki_kde *)state)->n;
+}
+
+/* Of a normal kernel with covariance H the law of the wanted features given the others: slope H_wg inverse(H_gg), covariance H_ww - slope H_gw. */
+static lk_status split_matrix(lk_context *ctx, conditional *c)
+{
+    const double *H = c->kde->matrix;
+    const int64_t d = c->kde->d, G = c->given_count, M = c->wanted_count;
+    double *gg = NULL, *inverse = NULL, *root, ignored;
+    lk_status status = LK_OK;
+    LKI_TRY(lki_allocate(ctx, (size_t)(M * G + 2 * M * M), sizeof(double), &c->slope));
+    c->root = c->slope + M * G;
+    c->part = c->root + M * M;
+    LKI_TRY(lki_allocate(ctx, (size_t)(G * G + 1), sizeof *gg, &gg));
+    for (int64_t a = 0; a < G; a++) {
+        for (int64_t b = 0; b < G; b++) {
+            gg[a * G + b] = H[c->given[a] * d + c->given[b]];
+        }
+    }
+    LKI_GOTO(status, done, G > 0 ? lki_kde_factor(ctx, gg, G, &c->inverse, &root, &ignored) : LK_OK);
+    for (int64_t m = 0; m < M; m++) { /* slope' = inverse(H_gg) H_gw = W'W H_gw */
+        double *slope = c->slope + m * G;
+        memset(slope, 0, (size_t)G * sizeof *slope);
+        for (int64_t r = 0; r < G; r++) {
+            double sum = 0.0;
+            for (int64_t b = 0; b <= r; b++) {
+                sum += c->inverse[r * G + b] * H[c->given[b] * d + c->wanted[m]];
+            }
+            for (int64_t b = 0; b <= r; b++) {
+                slope[b] += c->inverse[r * G + b] * sum;
+            }
+        }
+    }
+    for (int64_t a = 0; a < M; a++) {
+        for (int64_t b = 0; b <= a; b++) {
+            double sum = H[c->wanted[a] * d + c->wanted[b]];
+            for (int64_t g = 0; g < G; g++) {
+                sum -= c->slope[a * G + g] * H[c->given[g] * d + c->wanted[b]];
+            }
+            c->part[a * M + b] = c->part[b * M + a] = sum;
+        }
+    }
+    LKI_GOTO(status, done, lki_kde_factor(ctx, c->part, M, &inverse, &root, &ignored));
+    memcpy(c->root, root, (size_t)(M * M) * sizeof *root);
+done:
+    lki_release(ctx, inverse);
+    lki_release(ctx, gg);
+    return status;
+}
+
+/* A given value over its bandwidth, or times the inverse factor. */
+static double given_at(const conditional *c, const double *values, int64_t g)
+{
+    double sum = 0.0;
+    if (c->inverse == NULL) {
+        return values[g] / c->kde->bandwidth[c->given[g]];
+    }
+    for (int64_t b = 0; b <= g; b++) {
+        sum += c->inverse[g * c->given_count + b] * values[b];
+    }
+    return sum;
 }
 
 static lk_status conditional_make(lk_context *ctx, const lki_kde *k, const int64_t *given, int64_t given_count, const int64_t *wanted,
@@ -50,12 +114,17 @@ static lk_status conditional_make(lk_context *ctx, const lki_kde *k, const int64
     c->wanted_count = wanted_count;
     memcpy(features, given, (size_t)given_count * sizeof *features);
     memcpy(features + given_count, wanted, (size_t)wanted_count * sizeof *features);
+    LKI_GOTO(status, failed, k->matrix != NULL ? split_matrix(ctx, c) : LK_OK);
     LKI_GOTO(status, failed, lki_allocate(ctx, lki_product((size_t)given_count + 1, n), sizeof(double), &c->near));
     c->log_weights = c->near + (size_t)given_count * n;
     for (int64_t i = 0; i < k->n; i++) {
         c->log_weights[i] = log(k->weights[i]);
         for (int64_t g = 0; g < given_count; g++) {
-            c->near[g * k->n + i] = k->points[i * k->d + given[g]] / k->bandwidth[given[g]];
+            double sum = c->inverse == NULL ? k->points[i * k->d + given[g]] / k->bandwidth[given[g]] : 0.0;
+            for (int64_t b = 0; b <= g && c->inverse != NULL; b++) {
+                sum += c->inverse[g * given_count + b] * k->points[i * k->d + given[b]];
+            }
+            c->near[g * k->n + i] = sum;
         }
     }
     *out = c;
@@ -63,6 +132,27 @@ static lk_status conditional_make(lk_context *ctx, const lki_kde *k, const int64
 failed:
     conditional_free(&memory, c);
     return status;
+}
+
+/* Adds the logarithm of the kernel of a given feature with its images to each point's. */
+static void add_reflected(const conditional *c, int64_t g, double value, double *weights)
+{
+    const lki_kde *k = c->kde;
+    const int64_t j = c->given[g];
+    double image[LKI_KDE_IMAGES], logs[LKI_KDE_IMAGES];
+    for (int64_t i = 0; i < k->n; i++) {
+        const int64_t images = lki_kde_images(k, j, k->points[i * k->d + j], image);
+        double most = -(double)INFINITY, sum = 0.0;
+        for (int64_t m = 0; m < images; m++) {
+            const double u = (value - image[m]) / k->bandwidth[j];
+            logs[m] = lki_kernel_reference(k->law->kernel, k->law->kernel == LKI_KERNEL_laplace ? fabs(u) : u * u, 0.0, 0.0).log;
+            most = fmax(most, logs[m]);
+        }
+        for (int64_t m = 0; m < images && isfinite(most); m++) {
+            sum += exp(logs[m] - most);
+        }
+        weights[i] += isfinite(most) ? most + log(sum) : -(double)INFINITY;
+    }
 }
 
 /* Weights of the points given the values; false where every one of them is 0, as far from a compact kernel's points. Where squares
@@ -73,7 +163,15 @@ static bool weigh(const conditional *c, const double *values, double *weights)
     double most = -(double)INFINITY, total = 0.0;
     memcpy(weights, c->log_weights, (size_t)k->n * sizeof *weights);
     for (int64_t g = 0; g < c->given_count; g++) {
-        const double x = values[g] / k->bandwidth[c->given[g]], *near = c->near + g * k->n;
+        const double x = given_at(c, values, g), *near = c->near + g * k->n;
+        if (k->low != NULL && (isfinite(k->low[c->given[g]]) || isfinite(k->high[c->given[g]]))) {
+            if (values[g] < k->low[c->given[g]] || values[g] > k->high[c->given[g]]) {
+                memset(weights, 0, (size_t)k->n * sizeof *weights);
+                return false;
+            }
+            add_reflected(c, g, values[g], weights);
+            continue;
+        }
         for (int64_t i = 0; i < k->n; i++) { /* hot */
             const double u = x - near[i];
             weights[i] += k->law->kernel == LKI_KERNEL_gaussian ? -0.5 * (u * u)
@@ -90,7 +188,7 @@ static bool weigh(const conditional *c, const double *values, double *weights)
         for (int64_t i = 0; i < k->n; i++) {
             double farthest = 0.0;
             for (int64_t g = 0; g < c->given_count; g++) {
-                farthest = fmax(farthest, fabs(values[g] / k->bandwidth[c->given[g]] - c->near[g * k->n + i]));
+                farthest = fmax(farthest, fabs(given_at(c, values, g) - c->near[g * k->n + i]));
             }
             nearest = farthest < least ? i : nearest;
             least = fmin(least, farthest);
@@ -192,6 +290,13 @@ static void place(const conditional *c, const double *values, const double *weig
             means[i * M + m] = k->points[i * k->d + c->wanted[m]];
         }
     }
+    for (int64_t i = 0; i < k->n && c->inverse != NULL; i++) {
+        for (int64_t m = 0; m < M; m++) {
+            for (int64_t g = 0; g < G; g++) {
+                means[i * M + m] += c->slope[m * G + g] * (values[g] - k->points[i * k->d + c->given[g]]);
+            }
+        }
+    }
     trust = k->linear && G > 0 ? belief(c, weights) : 0.0;
     if (trust == 0.0) {
         return;
@@ -216,6 +321,12 @@ static lk_status conditional_new(lk_context *ctx, const void *state, const int64
         return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "predict and impute want a kernel density with kernel gaussian; this one has %s (condition and "
                         "sample --given take every kernel)", lki_kernels[k->law->kernel].name);
     }
+    for (int64_t m = 0; m < wanted_count && k->low != NULL; m++) {
+        if (isfinite(k->low[wanted[m]]) || isfinite(k->high[wanted[m]])) {
+            return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "predict and impute want features without bounds, whose law is a mixture of normal ones, and feature %lld has "
+                            "bounds (condition and sample --given take them)", (long long)wanted[m] + 1);
+        }
+    }
     LKI_TRY(conditional_make(ctx, k, given, given_count, wanted, wanted_count, &c));
     *out = c;
     return LK_OK;
@@ -230,11 +341,15 @@ static lk_status conditional_laws(lk_context *ctx, const void *state, const doub
     double *work;
     LKI_TRY(lki_allocate(ctx, slopes_length(c) + 1, sizeof *work, &work));
     for (int64_t i = 0; i < rows; i++) {
-        (void)weigh(c, values + i * c->given_count, weights + i * k->n); /* a normal kernel has weight everywhere */
+        if (!weigh(c, values + i * c->given_count, weights + i * k->n)) { /* a normal kernel has weight everywhere, but beyond ends */
+            for (int64_t p = 0; p < k->n; p++) {
+                weights[i * k->n + p] = (double)NAN;
+            }
+        }
         place(c, values + i * c->given_count, weights + i * k->n, means + i * k->n * M, work);
     }
     for (int64_t i = 0; i < k->n * M && sds != NULL; i++) {
-        sds[i] = k->bandwidth[c->wanted[i % M]];
+        sds[i] = c->slope != NULL ? sqrt(c->part[i % M * (M + 1)]) : k->bandwidth[c->wanted[i % M]];
     }
     lki_release(ctx, work);
     return LK_OK;
@@ -258,8 +373,16 @@ static lk_status conditional_draw(lk_context *ctx, const void *state, const doub
         }
         for (int64_t m = 0; m < count; m++) {
             const double *mean = means + lki_random_categorical(&s, weights, k->n) * M;
+            double *draw = draws + (i * count + m) * M;
             for (int64_t t = 0; t < M; t++) {
-                draws[(i * count + m) * M + t] = mean[t] + k->bandwidth[c->wanted[t]] * lki_kernel_law_draw(k->law, &s);
+                draw[t] = lki_kernel_law_draw(k->law, &s);
+            }
+            for (int64_t t = M - 1; t >= 0; t--) { /* the last first: it needs those before it as they were drawn */
+                double moved = c->slope == NULL ? k->bandwidth[c->wanted[t]] * draw[t] : 0.0;
+                for (int64_t b = 0; b <= t && c->slope != NULL; b++) {
+                    moved += c->root[t * M + b] * draw[b];
+                }
+                draw[t] = mean[t] + moved;
             }
         }
     }
@@ -286,6 +409,7 @@ lk_status lki_kde_condition(lk_context *ctx, const void *state, const int64_t *g
     int64_t *wanted = NULL, at = 0;
     double *weights = NULL, *means = NULL, *bandwidth = NULL, *work = NULL;
     lki_kde *part;
+    lki_kde_shape shape = lki_kde_shape_of(k);
     lk_status status = LK_OK;
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)k->d, sizeof *wanted, &wanted));
     for (int64_t j = 0; j < k->d; j++) {
@@ -300,7 +424,7 @@ lk_status lki_kde_condition(lk_context *ctx, const void *state, const int64_t *g
     LKI_GOTO(status, done, conditional_make(ctx, k, given, count, wanted, M, &c));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)k->n, sizeof *weights, &weights));
     LKI_GOTO(status, done, lki_allocate(ctx, lki_product((size_t)k->n, (size_t)M), sizeof *means, &means));
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)M, sizeof *bandwidth, &bandwidth));
+    LKI_GOTO(status, done, lki_allocate(ctx, 3 * (size_t)M, sizeof *bandwidth, &bandwidth));
     LKI_GOTO(status, done, lki_allocate(ctx, slopes_length(c) + 1, sizeof *work, &work));
     if (!weigh(c, values, weights)) {
         status = lki_fail(ctx, LK_ERROR_ARGUMENT, "the values given are outside the support: no point of the kernel density is within reach "
@@ -310,8 +434,17 @@ lk_status lki_kde_condition(lk_context *ctx, const void *state, const int64_t *g
     place(c, values, weights, means, work);
     for (int64_t m = 0; m < M; m++) {
         bandwidth[m] = k->bandwidth[wanted[m]];
+        bandwidth[M + m] = k->low != NULL ? k->low[wanted[m]] : 0.0;
+        bandwidth[2 * M + m] = k->low != NULL ? k->high[wanted[m]] : 0.0;
     }
-    LKI_GOTO(status, done, lki_kde_new(ctx, k->law, k->linear, means, weights, bandwidth, k->n, M, &part));
+    shape.bandwidth = bandwidth;
+    shape.low = k->low != NULL ? bandwidth + M : NULL;
+    shape.high = bandwidth + 2 * M;
+    shape.matrix = c->slope != NULL ? c->part : NULL;
+    for (int64_t i = 0; i < k->n * M && k->low != NULL; i++) { /* moved along local lines, points stay in their range */
+        means[i] = lki_kde_fold(&(lki_kde){.low = bandwidth + M, .high = bandwidth + 2 * M}, i % M, means[i]);
+    }
+    LKI_GOTO(status, done, lki_kde_new(ctx, &shape, means, weights, k->n, M, &part));
     *out = part;
 done:
     conditional_free(&memory, c);

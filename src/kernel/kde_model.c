@@ -15,7 +15,13 @@ void lki_kde_free(const lki_memory *memory, void *state)
     if (k != NULL) {
         lki_pair_free(memory, k->pair);
         lki_memory_release(memory, k->points);
+        if (k->pair_weights != k->weights) {
+            lki_memory_release(memory, k->pair_weights);
+        }
         lki_memory_release(memory, k->weights);
+        lki_memory_release(memory, k->matrix);
+        lki_memory_release(memory, k->inverse);
+        lki_memory_release(memory, k->low);
         lki_memory_release(memory, k->bandwidth);
         lki_memory_release(memory, k);
     }
@@ -45,8 +51,48 @@ done:
     return status;
 }
 
-lk_status lki_kde_new(lk_context *ctx, const lki_kernel_law *law, bool linear, const double *points, const double *weights,
-                      const double *bandwidth, int64_t n, int64_t d, lki_kde **out)
+/* One factor of all columns with the metric that makes the kernel round. */
+static lk_status take_matrix(lk_context *ctx, const double *matrix, lki_kde *k)
+{
+    const int64_t d = k->d;
+    double log_determinant;
+    LKI_TRY(lki_allocate(ctx, lki_product((size_t)d, (size_t)d), sizeof(double), &k->matrix));
+    memcpy(k->matrix, matrix, (size_t)(d * d) * sizeof(double));
+    LKI_TRY(lki_kde_factor(ctx, matrix, d, &k->inverse, &k->root, &log_determinant));
+    for (int64_t j = 0; j < d; j++) {
+        k->bandwidth[j] = sqrt(matrix[j * d + j]);
+    }
+    k->log_scale = -0.5 * log_determinant - (double)d * log(k->law->integral);
+    const lki_pair_factor factor = {.kernel = k->law->kernel, .metric = k->inverse};
+    const lki_pair_term term = {1.0, &factor, 1};
+    return lki_pair_new(ctx, &term, 1, k->points, k->n, d, &k->pair);
+}
+
+static lk_status take_bounds(lk_context *ctx, const double *low, const double *high, lki_kde *k)
+{
+    const size_t d = (size_t)k->d;
+    double *points = NULL;
+    int64_t count;
+    LKI_TRY(lki_allocate(ctx, 6 * d, sizeof(double), &k->low));
+    k->high = k->low + d;
+    k->kept_bounds = k->high + d;
+    memcpy(k->low, low, d * sizeof(double));
+    memcpy(k->high, high, d * sizeof(double));
+    for (size_t j = 0; j < d; j++) { /* infinities have no place in a file */
+        double *kept = k->kept_bounds + 4 * j;
+        kept[0] = isfinite(low[j]) ? 1.0 : 0.0;
+        kept[1] = isfinite(low[j]) ? low[j] : 0.0;
+        kept[2] = isfinite(high[j]) ? 1.0 : 0.0;
+        kept[3] = isfinite(high[j]) ? high[j] : 0.0;
+    }
+    k->pair_weights = NULL;
+    LKI_TRY(lki_kde_reflect(ctx, k, &points, &k->pair_weights, &count));
+    const lk_status status = lki_kde_pair(ctx, k->law, points, count, k->bandwidth, k->d, &k->pair);
+    lki_release(ctx, points);
+    return status;
+}
+
+lk_status lki_kde_new(lk_context *ctx, const lki_kde_shape *shape, const double *points, const double *weights, int64_t n, int64_t d, lki_kde **out)
 {
     const lki_memory memory = lki_memory_of(ctx);
     lki_kde *k = NULL;
@@ -57,10 +103,13 @@ lk_status lki_kde_new(lk_context *ctx, const lki_kernel_law *law, bool linear, c
         kept += weights[i] > 0.0;
         total += weights[i];
     }
+    if (fabs(total - 1.0) < 1e-9) { /* as they come from a file, which keeps its bits */
+        total = 1.0;
+    }
     LKI_TRY(lki_zeros(ctx, 1, sizeof *k, &k));
     k->memory = memory;
-    k->law = law;
-    k->linear = linear;
+    k->law = shape->law;
+    k->linear = shape->linear;
     k->n = kept;
     k->d = d;
     LKI_GOTO(status, done, lki_allocate(ctx, lki_product((size_t)kept, (size_t)d), sizeof(double), &k->points));
@@ -73,11 +122,14 @@ lk_status lki_kde_new(lk_context *ctx, const lki_kernel_law *law, bool linear, c
             k->weights[kept++] = weights[i] / total;
         }
     }
-    for (int64_t j = 0; j < d; j++) {
-        k->bandwidth[j] = bandwidth[j];
-        k->log_scale -= log(bandwidth[j]) + log(law->integral);
+    k->pair_weights = k->weights;
+    for (int64_t j = 0; j < d && shape->matrix == NULL; j++) {
+        k->bandwidth[j] = shape->bandwidth[j];
+        k->log_scale -= log(k->bandwidth[j]) + log(k->law->integral);
     }
-    LKI_GOTO(status, done, lki_kde_pair(ctx, law, k->points, k->n, k->bandwidth, d, &k->pair));
+    LKI_GOTO(status, done, shape->matrix != NULL ? take_matrix(ctx, shape->matrix, k)
+                           : shape->low != NULL  ? take_bounds(ctx, shape->low, shape->high, k)
+                                                 : lki_kde_pair(ctx, k->law, k->points, k->n, k->bandwidth, d, &k->pair));
     *out = k;
     k = NULL;
 done:
@@ -90,10 +142,10 @@ done:
 static lk_status kde_log_density(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out)
 {
     const lki_kde *k = state;
-    const lki_pair_request r = {.reduction = LKI_PAIR_LOG_SUM, .x = x, .rows = rows, .weights = k->weights, .out = out};
+    const lki_pair_request r = {.reduction = LKI_PAIR_LOG_SUM, .x = x, .rows = rows, .weights = k->pair_weights, .out = out};
     LKI_TRY(lki_pair_run(ctx, k->pair, &r));
     for (int64_t i = 0; i < rows; i++) {
-        out[i] += k->log_scale;
+        out[i] = lki_kde_inside(k, x + i * k->d) ? out[i] + k->log_scale : -(double)INFINITY;
     }
     return LK_OK;
 }
@@ -121,8 +173,11 @@ static lk_status kde_score(lk_context *ctx, const void *state, const double *x, 
     double *logs;
     LKI_TRY(lki_allocate(ctx, (size_t)rows, sizeof *logs, &logs));
     const lki_pair_request r = {.reduction = LKI_PAIR_LOG_SUM, .derivative = LKI_PAIR_GRADIENT, .x = x, .rows = rows,
-                                .weights = k->weights, .out = logs, .slope = out};
+                                .weights = k->pair_weights, .out = logs, .slope = out};
     const lk_status status = lki_pair_run(ctx, k->pair, &r);
+    for (int64_t i = 0; i < rows * k->d && status == LK_OK; i++) {
+        out[i] = lki_kde_inside(k, x + i / k->d * k->d) ? out[i] : (double)NAN;
+    }
     lki_release(ctx, logs);
     return status;
 }
@@ -138,7 +193,7 @@ static lk_status kde_hessian(lk_context *ctx, const void *state, const double *x
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)rows, (size_t)d * sizeof *unit, &unit));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)rows, (size_t)d * sizeof *column, &column));
     const lki_pair_request r = {.reduction = LKI_PAIR_LOG_SUM, .derivative = LKI_PAIR_CURVATURE, .x = x, .rows = rows,
-                                .weights = k->weights, .direction = unit, .out = logs, .slope = column};
+                                .weights = k->pair_weights, .direction = unit, .out = logs, .slope = column};
     for (int64_t j = 0; j < d; j++) {
         for (int64_t i = 0; i < rows * d; i++) {
             unit[i] = i % d == j ? 1.0 : 0.0;
@@ -211,9 +266,36 @@ static int64_t count_below(const double *values, int64_t n, double x)
     return low;
 }
 
+/* Between ends: for each point, what its images have between the lower end and x. */
+static void cdf_between_ends(const lki_kde *k, const double *x, int64_t rows, double *out)
+{
+    double image[LKI_KDE_IMAGES];
+    memset(out, 0, (size_t)(rows * k->d) * sizeof *out);
+    for (int64_t p = 0; p < k->n; p++) {
+        for (int64_t j = 0; j < k->d; j++) {
+            const int64_t images = lki_kde_images(k, j, k->points[p * k->d + j], image);
+            for (int64_t i = 0; i < rows; i++) {
+                const double at = fmin(fmax(x[i * k->d + j], k->low[j]), k->high[j]), h = k->bandwidth[j];
+                for (int64_t c = 0; c < images; c++) {
+                    const double before = isfinite(k->low[j]) ? lki_kernel_law_cdf(k->law, (k->low[j] - image[c]) / h) : 0.0;
+                    out[i * k->d + j] += k->weights[p] * (lki_kernel_law_cdf(k->law, (at - image[c]) / h) - before);
+                }
+            }
+        }
+    }
+    for (int64_t i = 0; i < rows * k->d; i++) {
+        const int64_t j = i % k->d;
+        out[i] = x[i] >= k->high[j] ? 1.0 : fmin(fmax(out[i], 0.0), 1.0);
+    }
+}
+
 static lk_status kde_cdf(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out)
 {
     const lki_kde *k = state;
+    if (k->low != NULL) {
+        cdf_between_ends(k, x, rows, out);
+        return LK_OK;
+    }
     const size_t n = (size_t)k->n;
     ordered o = {0};
     lk_status status = LK_OK;
@@ -246,7 +328,7 @@ static lk_status kde_sample(lk_context *ctx, const void *state, uint64_t seed, i
 {
     const lki_kde *k = state;
     double *cumulative, total = 0.0;
-    LKI_TRY(lki_allocate(ctx, (size_t)k->n, sizeof *cumulative, &cumulative));
+    LKI_TRY(lki_allocate(ctx, (size_t)(k->n + k->d), sizeof *cumulative, &cumulative));
     for (int64_t i = 0; i < k->n; i++) {
         total += k->weights[i];
         cumulative[i] = total;
@@ -254,8 +336,16 @@ static lk_status kde_sample(lk_context *ctx, const void *state, uint64_t seed, i
     for (int64_t i = 0; i < rows; i++) {
         lki_stream s = lki_stream_new(seed, LKI_STREAM_SAMPLE, (uint64_t)(first_row + i));
         const double *point = k->points + lki_random_categorical(&s, cumulative, k->n) * k->d;
+        double *u = cumulative + k->n;
         for (int64_t j = 0; j < k->d; j++) {
-            out[i * k->d + j] = point[j] + k->bandwidth[j] * lki_kernel_law_draw(k->law, &s);
+            u[j] = lki_kernel_law_draw(k->law, &s);
+        }
+        for (int64_t j = 0; j < k->d; j++) {
+            double moved = k->bandwidth[j] * u[j];
+            for (int64_t b = 0; k->matrix != NULL && b <= j; b++) {
+                moved = (b > 0 ? moved : 0.0) + k->root[j * k->d + b] * u[b];
+            }
+            out[i * k->d + j] = k->low != NULL ? lki_kde_fold(k, j, point[j] + moved) : point[j] + moved;
         }
     }
     lki_release(ctx, cumulative);
@@ -267,22 +357,34 @@ static lk_status kde_sample(lk_context *ctx, const void *state, uint64_t seed, i
 static lk_status kde_marginal(lk_context *ctx, const void *state, const int64_t *features, int64_t count, void **out)
 {
     const lki_kde *k = state;
-    double *points = NULL, *bandwidth = NULL;
+    const size_t c = (size_t)count;
+    double *points = NULL, *numbers = NULL;
     lki_kde *part;
+    lki_kde_shape shape = lki_kde_shape_of(k);
     lk_status status = LK_OK;
-    LKI_GOTO(status, done, lki_allocate(ctx, lki_product((size_t)k->n, (size_t)count), sizeof *points, &points));
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)count, sizeof *bandwidth, &bandwidth));
-    for (int64_t c = 0; c < count; c++) {
-        bandwidth[c] = k->bandwidth[features[c]];
+    LKI_GOTO(status, done, lki_allocate(ctx, lki_product((size_t)k->n, c), sizeof *points, &points));
+    LKI_GOTO(status, done, lki_allocate(ctx, lki_product(c, c + 3), sizeof *numbers, &numbers));
+    double *bandwidth = numbers, *low = numbers + c, *high = low + c, *matrix = high + c;
+    for (int64_t a = 0; a < count; a++) {
+        bandwidth[a] = k->bandwidth[features[a]];
+        low[a] = k->low != NULL ? k->low[features[a]] : 0.0;
+        high[a] = k->low != NULL ? k->high[features[a]] : 0.0;
+        for (int64_t b = 0; b < count && k->matrix != NULL; b++) {
+            matrix[a * count + b] = k->matrix[features[a] * k->d + features[b]];
+        }
         for (int64_t i = 0; i < k->n; i++) {
-            points[i * count + c] = k->points[i * k->d + features[c]];
+            points[i * count + a] = k->points[i * k->d + features[a]];
         }
     }
-    LKI_GOTO(status, done, lki_kde_new(ctx, k->law, k->linear, points, k->weights, bandwidth, k->n, count, &part));
+    shape.bandwidth = bandwidth;
+    shape.low = k->low != NULL ? low : NULL;
+    shape.high = high;
+    shape.matrix = k->matrix != NULL ? matrix : NULL;
+    LKI_GOTO(status, done, lki_kde_new(ctx, &shape, points, k->weights, k->n, count, &part));
     *out = part;
 done:
     lki_release(ctx, points);
-    lki_release(ctx, bandwidth);
+    lki_release(ctx, numbers);
     return status;
 }
 
@@ -290,18 +392,29 @@ done:
 static lk_status kde_smooth(lk_context *ctx, const void *state, const double *sigma, void **out)
 {
     const lki_kde *k = state;
-    double *bandwidth;
+    const size_t d = (size_t)k->d;
+    double *numbers;
     lki_kde *noisy;
-    if (k->law->kernel != LKI_KERNEL_gaussian) {
-        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "a kernel density with kernel %s has no closed form under normal noise; kernel gaussian has",
-                        lki_kernels[k->law->kernel].name);
+    lki_kde_shape shape = lki_kde_shape_of(k);
+    if (k->law->kernel != LKI_KERNEL_gaussian || k->low != NULL) {
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "a kernel density with kernel %s%s has no closed form under normal noise; kernel gaussian without bounds has",
+                        lki_kernels[k->law->kernel].name, k->low != NULL ? " and bounds" : "");
     }
-    LKI_TRY(lki_allocate(ctx, (size_t)k->d, sizeof *bandwidth, &bandwidth));
+    LKI_TRY(lki_allocate(ctx, lki_product(d, d + 1), sizeof *numbers, &numbers));
+    double *bandwidth = numbers, *matrix = numbers + d;
+    if (k->matrix != NULL) {
+        memcpy(matrix, k->matrix, d * d * sizeof *matrix);
+        shape.matrix = matrix;
+    }
     for (int64_t j = 0; j < k->d; j++) {
         bandwidth[j] = hypot(k->bandwidth[j], sigma[j]);
+        if (k->matrix != NULL) {
+            matrix[j * k->d + j] += sigma[j] * sigma[j];
+        }
     }
-    const lk_status status = lki_kde_new(ctx, k->law, k->linear, k->points, k->weights, bandwidth, k->n, k->d, &noisy);
-    lki_release(ctx, bandwidth);
+    shape.bandwidth = bandwidth;
+    const lk_status status = lki_kde_new(ctx, &shape, k->points, k->weights, k->n, k->d, &noisy);
+    lki_release(ctx, numbers);
     if (status == LK_OK) {
         *out = noisy;
     }
@@ -344,29 +457,80 @@ static lk_status kde_info(lk_context *ctx, const void *state, json_t *info)
     return info_regime(ctx, k, info);
 }
 
+/* Beside bandwidth, points and weights, in the order of their names: bounds (for each end whether there is one, and where) or matrix. */
 static lk_status kde_save(lk_context *ctx, const void *state, lki_tensor *tensors, int *count)
 {
     const lki_kde *k = state;
+    int at = 0;
     (void)ctx;
-    tensors[0] = (lki_tensor){.name = "bandwidth", .rank = 1, .shape = {k->d}, .values = k->bandwidth};
-    tensors[1] = (lki_tensor){.name = "points", .rank = 2, .shape = {k->n, k->d}, .values = k->points};
-    tensors[2] = (lki_tensor){.name = "weights", .rank = 1, .shape = {k->n}, .values = k->weights};
-    *count = 3;
+    tensors[at++] = (lki_tensor){.name = "bandwidth", .rank = 1, .shape = {k->d}, .values = k->bandwidth};
+    if (k->low != NULL) {
+        tensors[at++] = (lki_tensor){.name = "bounds", .rank = 2, .shape = {k->d, 4}, .values = k->kept_bounds};
+    }
+    if (k->matrix != NULL) {
+        tensors[at++] = (lki_tensor){.name = "matrix", .rank = 2, .shape = {k->d, k->d}, .values = k->matrix};
+    }
+    tensors[at++] = (lki_tensor){.name = "points", .rank = 2, .shape = {k->n, k->d}, .values = k->points};
+    tensors[at++] = (lki_tensor){.name = "weights", .rank = 1, .shape = {k->n}, .values = k->weights};
+    *count = at;
     return LK_OK;
+}
+
+static const lki_tensor *tensor_named(const lki_tensor *tensors, int count, const char *name)
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(tensors[i].name, name) == 0) {
+            return &tensors[i];
+        }
+    }
+    return NULL;
+}
+
+/* Ends as they are in a file. */
+static lk_status load_bounds(lk_context *ctx, const double *kept, const lki_tensor *points, const double *bandwidth, const lki_kernel_law *law, double *low, double *high)
+{
+    const int64_t d = points->shape[1];
+    for (int64_t j = 0; j < d; j++) {
+        low[j] = kept[4 * j] != 0.0 ? kept[4 * j + 1] : -(double)INFINITY;
+        high[j] = kept[4 * j + 2] != 0.0 ? kept[4 * j + 3] : (double)INFINITY;
+        for (int64_t i = 0; i < points->shape[0]; i++) {
+            const double y = points->values[i * d + j];
+            if (!(low[j] < high[j]) || y < low[j] || y > high[j]) {
+                return lki_fail(ctx, LK_ERROR_FORMAT, "point %lld, feature %lld is %g, outside its bounds %g to %g", (long long)i + 1, (long long)j + 1, y, low[j],
+                                high[j]);
+            }
+        }
+    }
+    return lki_kde_check_bounds(ctx, law, bandwidth, low, high, NULL, d);
+}
+
+static lk_status load_weights(lk_context *ctx, const lki_tensor *weights)
+{
+    double total = 0.0;
+    for (int64_t i = 0; i < weights->shape[0]; i++) {
+        if (!(weights->values[i] > 0.0)) {
+            return lki_fail(ctx, LK_ERROR_FORMAT, "weight %lld is %g; it must be above 0", (long long)i + 1, weights->values[i]);
+        }
+        total += weights->values[i];
+    }
+    return fabs(total - 1.0) < 1e-9 ? LK_OK : lki_fail(ctx, LK_ERROR_FORMAT, "the weights sum to %.17g; they must sum to 1", total);
 }
 
 static lk_status kde_load(lk_context *ctx, const lki_values *values, int64_t d, const lki_tensor *tensors, int count, void **out)
 {
-    const lki_tensor *bandwidth = &tensors[0], *points = &tensors[1], *weights = &tensors[2];
+    const lki_tensor *bandwidth = tensor_named(tensors, count, "bandwidth"), *points = tensor_named(tensors, count, "points"),
+                     *weights = tensor_named(tensors, count, "weights"), *matrix = tensor_named(tensors, count, "matrix"),
+                     *bounds = tensor_named(tensors, count, "bounds");
+    lki_kde_shape shape = {.law = lki_kernel_law_find(lki_value_text(values, "kernel")), .linear = strcmp(lki_value_text(values, "regression"), "linear") == 0};
     lki_kde *k;
-    double total = 0.0;
-    if (count != 3 || strcmp(bandwidth->name, "bandwidth") != 0 || strcmp(points->name, "points") != 0 ||
-        strcmp(weights->name, "weights") != 0) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "a kernel density has the tensors bandwidth, points and weights");
+    double *ends = NULL;
+    if (bandwidth == NULL || points == NULL || weights == NULL || count != 3 + (matrix != NULL) + (bounds != NULL) || (matrix != NULL && bounds != NULL)) {
+        return lki_fail(ctx, LK_ERROR_FORMAT, "a kernel density has the tensors bandwidth, points and weights, and perhaps one of bounds and matrix");
     }
     const int64_t n = points->shape[0];
     if (points->rank != 2 || n < 1 || points->shape[1] != d || bandwidth->rank != 1 || bandwidth->shape[0] != d || weights->rank != 1 ||
-        weights->shape[0] != n) {
+        weights->shape[0] != n || (matrix != NULL && (matrix->rank != 2 || matrix->shape[0] != d || matrix->shape[1] != d)) ||
+        (bounds != NULL && (bounds->rank != 2 || bounds->shape[0] != d || bounds->shape[1] != 4))) {
         return lki_fail(ctx, LK_ERROR_FORMAT, "points must be n x %lld, n at least 1, weights n and bandwidth %lld values", (long long)d,
                         (long long)d);
     }
@@ -374,21 +538,31 @@ static lk_status kde_load(lk_context *ctx, const lki_values *values, int64_t d, 
         if (!(bandwidth->values[j] > 0.0)) {
             return lki_fail(ctx, LK_ERROR_FORMAT, "bandwidth %lld is %g; it must be above 0", (long long)j + 1, bandwidth->values[j]);
         }
-    }
-    for (int64_t i = 0; i < n; i++) {
-        if (!(weights->values[i] > 0.0)) {
-            return lki_fail(ctx, LK_ERROR_FORMAT, "weight %lld is %g; it must be above 0", (long long)i + 1, weights->values[i]);
+        for (int64_t b = 0; matrix != NULL && b < j; b++) {
+            if (matrix->values[j * d + b] != matrix->values[b * d + j] || shape.law->kernel != LKI_KERNEL_gaussian) {
+                return lki_fail(ctx, LK_ERROR_FORMAT, "the matrix is not symmetric, or not of kernel gaussian");
+            }
         }
-        total += weights->values[i];
     }
-    if (!(fabs(total - 1.0) < 1e-9)) {
-        return lki_fail(ctx, LK_ERROR_FORMAT, "the weights sum to %.17g; they must sum to 1", total);
+    LKI_TRY(load_weights(ctx, weights));
+    shape.bandwidth = bandwidth->values;
+    shape.matrix = matrix != NULL ? matrix->values : NULL;
+    lk_status status = LK_OK;
+    if (bounds != NULL) {
+        LKI_TRY(lki_allocate(ctx, 2 * (size_t)d, sizeof *ends, &ends));
+        LKI_GOTO(status, done, load_bounds(ctx, bounds->values, points, bandwidth->values, shape.law, ends, ends + d));
+        shape.low = ends;
+        shape.high = ends + d;
     }
-    LKI_TRY(lki_kde_new(ctx, lki_kernel_law_find(lki_value_text(values, "kernel")), strcmp(lki_value_text(values, "regression"), "linear") == 0,
-                        points->values, weights->values, bandwidth->values, n, d, &k));
-    memcpy(k->weights, weights->values, (size_t)n * sizeof(double)); /* the same bits as before: they sum to 1 but for rounding */
-    *out = k;
-    return LK_OK;
+    status = lki_kde_new(ctx, &shape, points->values, weights->values, n, d, &k);
+    if (status == LK_OK) {
+        *out = k;
+    } else if (status == LK_ERROR_DATA) {
+        status = LK_ERROR_FORMAT; /* a matrix that is not positive definite */
+    }
+done:
+    lki_release(ctx, ends);
+    return status;
 }
 
 const lki_operations lki_kde_operations = {

@@ -135,9 +135,9 @@ lk_status lki_kde_peak(lk_context *ctx, const void *state, int64_t dimensions, u
     sketch s = {.k = k, .m = dimensions < k->d ? dimensions : k->d};
     double *work = NULL, log_sum;
     lk_status status = LK_OK;
-    if (k->law->kernel != LKI_KERNEL_gaussian) {
-        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "the highest mode by projection wants a kernel density with kernel gaussian; this one has %s",
-                        lki_kernels[k->law->kernel].name);
+    if (k->law->kernel != LKI_KERNEL_gaussian || k->matrix != NULL || k->low != NULL) {
+        return lki_fail(ctx, LK_ERROR_UNSUPPORTED, "the highest mode by projection wants a kernel density with kernel gaussian, a bandwidth for each feature and no bounds; this "
+                        "one has kernel %s%s", lki_kernels[k->law->kernel].name, k->matrix != NULL ? " and a matrix" : k->low != NULL ? " and bounds" : "");
     }
     LKI_GOTO(status, done, project(ctx, &s, seed));
     LKI_GOTO(status, done, solve_and_lift(ctx, &s, x));

@@ -145,7 +145,7 @@ lk_status lki_kde_regime_of(lk_context *ctx, const lki_kde *k, bool *known, lki_
     double *S = NULL, squares = 0.0;
     lk_status status = LK_OK;
     const size_t d = (size_t)k->d;
-    *known = k->law->kernel == LKI_KERNEL_gaussian && k->n > 2 && k->d <= DIMENSIONS;
+    *known = k->law->kernel == LKI_KERNEL_gaussian && k->matrix == NULL && k->low == NULL && k->n > 2 && k->d <= DIMENSIONS;
     if (!*known) {
         return LK_OK;
     }

@@ -35,3 +35,13 @@ echo == the highest mode
 likely fit $DATA/faithful.csv -m kde --bandwidth .5,6 -q -o g.lk
 likely modes g.lk --project 30 | awk -F, '{ print NF; if (NR > 1) printf "%.3f %.3f\n", $2, $3 }'
 likely modes b.lk --project 2
+echo == a matrix, ends
+likely fit $DATA/faithful.csv -m kde --bandwidth full -q -o f.lk
+likely density f.lk q.csv | round
+likely predict f.lk q.csv --target waiting | round
+likely fit $DATA/faithful.csv -m kde --bandwidth .3,4 --bounds eruptions=1.5: -q -o e.lk
+printf 'eruptions,waiting\n1.4,50\n1.5,50\n' | likely density e.lk - | round
+likely sample e.lk -n 2000 --seed 2 | awk -F, 'NR > 1 && $1 < 1.5 { n++ } END { print n + 0, "below" }'
+likely sample e.lk -n 2 --given waiting=60 --seed 2 | round
+likely predict e.lk q.csv --target eruptions
+likely fit $DATA/faithful.csv -m kde --bounds eruptions=2: -o x.lk

@@ -20,7 +20,8 @@ static lki_kde *density(lk_context *ctx, const double *x, int64_t n, int64_t d, 
     for (int64_t j = 0; j < d; j++) {
         bandwidth[j] = h;
     }
-    check_ok(ctx, lki_kde_new(ctx, lki_kernel_law_find("gaussian"), false, x, weights, bandwidth, n, d, &k));
+    const lki_kde_shape shape = {.law = lki_kernel_law_find("gaussian"), .bandwidth = bandwidth};
+    check_ok(ctx, lki_kde_new(ctx, &shape, x, weights, n, d, &k));
     free(weights);
     free(bandwidth);
     return k;
