@@ -335,7 +335,7 @@ static void test_answers(void **state)
     lk_model_free(wide);
     model = fit(ctx, x, 272, 2, "box", ".3,4");
     check_status(ctx, LK_ERROR_UNSUPPORTED, lk_model_smooth(ctx, model, sigma, &noisy));
-    check_contains(lk_error_message(ctx), "kernel gaussian has");
+    check_contains(lk_error_message(ctx), "kernel gaussian without bounds has");
     lk_model_free(model);
 }
 
