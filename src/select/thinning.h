@@ -58,8 +58,8 @@ lk_status lki_herd(lk_context *ctx, const lki_thinning *t, const double *mean, i
 lk_status lki_stein_thin(lk_context *ctx, const double *x, const double *score, int64_t rows, int64_t d, const double *h, int64_t size,
                          int64_t *out, double *discrepancy) LK_NODISCARD;
 
-/* k-means of rows in units of h (k-means++ and Lloyd's iterations): cluster[i] below `count`, and the squared distance to its centre. Cost: rows x
- * count a pass, at most 20. */
+/* k-means of rows in units of h: cluster[i] below `count`, and the squared distance to its centre. Errors: LK_ERROR_DATA where fewer rows are distinct. Cost:
+ * rows x count a pass, at most 20. */
 lk_status lki_select_clusters(lk_context *ctx, const double *x, int64_t rows, int64_t d, const double *h, int64_t count, uint64_t random_seed, int64_t *cluster,
                               double *square) LK_NODISCARD;
 /* Sensitivity sampling (Axiotis et al. 2024): `size` rows with replacement, probability[i] (out) proportional to loss[cluster[i]] + lambda square[i]. */
