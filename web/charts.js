@@ -90,6 +90,19 @@ export function bands(width, { rows, x, y, points, mark }) {
   });
 }
 
+// Probabilities of classes along an input.
+export function classLines(width, { rows, levels, x, mark }) {
+  return Plot.plot({
+    width, height: Math.round(Math.min(420, Math.max(width * 0.6, 220))), style: FONT, marginLeft: 56, marginBottom: 40, marginRight: 12, marginTop: 12,
+    x: axis(x.label, x.range, width < 400 ? 4 : 6), y: { label: "probability", domain: [0, 1], ticks: 5, tickFormat: "%", labelAnchor: "center", labelArrow: "none" }, color: { type: "identity" },
+    marks: [
+      Plot.line(rows, { x: "x", y: "p", z: "group", stroke: (r) => colour(r.group), strokeWidth: 2.2, title: (r) => levels[r.group] }),
+      mark !== undefined ? Plot.ruleX([mark], { stroke: "var(--ink)", strokeWidth: 1.5 }) : [],
+      Plot.frame({ stroke: "var(--line)" }),
+    ],
+  });
+}
+
 // Bars of a histogram: from {low, width, counts}; heights are counts, or densities where a total is given.
 export function barsOf(histogram, total) {
   return histogram.counts.map((n, i) => ({ x1: histogram.low + i * histogram.width, x2: histogram.low + (i + 1) * histogram.width,
@@ -135,18 +148,18 @@ export function quantiles(width, places, label) {
   });
 }
 
-// Shares against what they should be: on the diagonal where predictions are calibrated. rows: {x, y, n}.
+// Shares against what they should be: on the diagonal where predictions are calibrated. rows: {x, y, r, title}; n: rows behind each share.
 export function reliability(width, rows, xLabel, yLabel, n) {
   const band = Array.from({ length: 41 }, (_, i) => ({ p: i / 40 })).map((r) => ({ ...r, reach: 1.96 * Math.sqrt((r.p * (1 - r.p)) / n) }));
   const ends = { domain: [0, 1], ticks: 4, tickFormat: "%", labelAnchor: "center", labelArrow: "none" };
   return Plot.plot({
     width, height: Math.round(Math.min(260, width * 0.85)), style: FONT, marginLeft: 58, marginBottom: 38, marginTop: 10, marginRight: 22,
-    x: { ...ends, label: xLabel }, y: { ...ends, label: yLabel },
+    x: { ...ends, label: xLabel }, y: { ...ends, label: yLabel }, r: { type: "identity" },
     marks: [
       n ? Plot.areaY(band, { x: "p", y1: (r) => Math.max(0, r.p - r.reach), y2: (r) => Math.min(1, r.p + r.reach), fill: "var(--accent)", fillOpacity: 0.18 }) : [],
       Plot.line([[0, 0], [1, 1]], { stroke: "var(--accent)" }),
-      Plot.line(rows, { x: "x", y: "y", stroke: "var(--ink)", strokeOpacity: 0.5 }),
-      Plot.dot(rows, { x: "x", y: "y", r: 3.4, fill: "var(--ink)", title: (r) => r.title }),
+      n ? Plot.line(rows, { x: "x", y: "y", stroke: "var(--ink)", strokeOpacity: 0.5 }) : [],
+      Plot.dot(rows, { x: "x", y: "y", r: "r", fill: "var(--ink)", fillOpacity: n ? 1 : 0.7, title: (r) => r.title }),
       Plot.frame({ stroke: "var(--line)" }),
     ],
   });

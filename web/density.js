@@ -167,10 +167,34 @@ export class ConditionalDensity extends Density {
   }
 }
 
+// P(class | one input), the other inputs at their medians.
+export class ClassDensity extends Density {
+  constructor(report) {
+    super(report);
+    this.grid = report.density;
+    this.levels = report.model.label.levels;
+  }
+
+  inputs() {
+    return this.grid.inputs.map((i) => i.feature);
+  }
+
+  // The probability of each class where an input has a value.
+  at(input, v) {
+    const { values } = this.grid.inputs.find((i) => i.feature === input);
+    const k = this.levels.length;
+    return this.levels.map((_, c) => interpolate(Array.from({ length: this.grid.given }, (__, g) => values[g * k + c]), ...this.ranges[input], v));
+  }
+
+  lines(input) {
+    return [...this.places(input, this.grid.given)].flatMap((x) => this.at(input, x).map((p, group) => ({ x, p, group })));
+  }
+}
+
 export function densityOf(report) {
   const kind = report.density.kind;
   return kind === "mixture" ? new MixtureDensity(report) : kind === "grid" ? new GridDensity(report)
-    : kind === "conditional" ? new ConditionalDensity(report) : null;
+    : kind === "conditional" ? new ConditionalDensity(report) : kind === "classes" ? new ClassDensity(report) : null;
 }
 
 // The levels whose regions hold these shares of the density on a grid (highest density regions: Hyndman 1996, Am. Stat. 50:120-126).

@@ -1,6 +1,6 @@
 // The density to look at and to move: choose values of some columns, see what follows for the others.
-import { bands, barsOf, curve, plane, spark } from "./charts.js";
-import { ConditionalDensity } from "./density.js";
+import { bands, barsOf, classLines, colour, curve, plane, spark } from "./charts.js";
+import { ClassDensity, ConditionalDensity } from "./density.js";
 import { el, figure, section } from "./dom.js";
 import { number, percent, shorten } from "./format.js";
 
@@ -34,17 +34,20 @@ function check(label, value, change) {
 
 // A slider over the range of a feature, with a box for the exact value.
 function slider(name, [low, high], value, change) {
-  const step = (high - low) / STEPS;
-  const range = el("input", { type: "range", min: low, max: high, step, value, "aria-label": `value of ${name}`, on: { input: () => set(Number(range.value)) } });
+  const range = el("input", { type: "range", min: low, max: high, step: (high - low) / STEPS, value, "aria-label": `value of ${name}`, on: { input: () => set(Number(range.value)) } });
   const box = el("input", { type: "number", step: "any", value: Number(value.toPrecision(4)), "aria-label": `value of ${name}, typed`,
     on: { change: () => box.value !== "" && set(Number(box.value), true) } });
+  const control = { range, box, value: Number(value.toPrecision(4)) };
   const set = (v, typed = false) => {
+    control.value = v;
     range.value = String(v);
     box.value = typed ? box.value : String(Number(v.toPrecision(5)));
     range.setAttribute("aria-valuetext", number(v));
     change(v);
   };
-  return { range, box, set };
+  control.set = set;
+  range.setAttribute("aria-valuetext", number(value));
+  return control;
 }
 
 // A click or a drag on a picture sets a value by its place between the margins of the picture.
@@ -64,13 +67,35 @@ function draggable(node, [low, high], margin, set) {
 
 // ---- a density over all features ----
 
+// The pair of features whose rows are correlated most.
+function strongest(report, density) {
+  const { values } = report.points;
+  let best = [0, 1];
+  let most = -1;
+  for (let b = 1; b < values.length; b++) {
+    for (let a = 0; a < b; a++) {
+      const rows = values[a].map((x, i) => [x, values[b][i]]).filter(([x, y]) => x !== null && y !== null);
+      const mean = (j) => rows.reduce((sum, r) => sum + r[j], 0) / rows.length;
+      const [mx, my] = [mean(0), mean(1)];
+      const sum = (f) => rows.reduce((total, r) => total + f(r[0] - mx, r[1] - my), 0);
+      const r = Math.abs(sum((x, y) => x * y)) / Math.sqrt(sum((x) => x * x) * sum((_, y) => y * y));
+      if (r > most + 1e-6 && (density.given !== "one" || density.canGive(a, b))) {
+        most = r;
+        best = [a, b];
+      }
+    }
+  }
+  return best;
+}
+
 function joint(report, density) {
   const names = density.features;
   const many = names.length > 1;
   const given = new Map();
   const middle = density.ranges.map(([l, h]) => 0.5 * (l + h));
   const before = names.map((_, s) => density.line(s, new Map()));
-  const state = { x: 0, y: many ? 1 : 0, points: true, ellipses: Boolean(density.mixture) && density.mixture.components.length <= 60,
+  const [first, second] = many ? strongest(report, density) : [0, 0];
+  const state = { x: first, y: second, points: true, ellipses: Boolean(density.mixture) && density.mixture.components.length <= 60,
     colours: report.points.class.length ? "class" : null };
   const said = el("p", { class: "said", role: "status" });
   const impossible = "These values are impossible under the model: give others.";
@@ -116,7 +141,7 @@ function joint(report, density) {
 
   function giveRow(name, s) {
     const values = el("span", { class: "values" });
-    const give = el("input", { type: "checkbox", "aria-label": `give a value of ${name}`, on: { change: () => { if (give.checked) { fix(Number(control.range.value)); } else { given.delete(s); update(); } } } });
+    const give = el("input", { type: "checkbox", "aria-label": `give a value of ${name}`, on: { change: () => { if (give.checked) { fix(control.value); } else { given.delete(s); update(); } } } });
     const control = slider(name, density.ranges[s], before[s] ? before[s].quantiles([0.5])[0] : middle[s], (v) => fix(v));
     const picture = figure("", () => `Density of ${name}${freeOf(s) ? words() : ""}.`, (width) => spark(width, {
       line: freeOf(s) ? density.line(s, given) : density.line(s, new Map()), faint: before[s], range: density.ranges[s], mark: given.get(s) }), { class: "spark" });
@@ -206,7 +231,7 @@ function single(report, density, line) {
     said.textContent = `At ${name} = ${number(v)}: density ${number(p)} a unit, ${number(Math.log(p))} nats${sum(v) === null ? "" : `; ${percent(sum(v))} of the probability lies below`}.`;
     said.dataset.density = String(p);
   };
-  tell(Number(control.range.value));
+  tell(control.value);
   return el("div", { class: "give" }, el("div", { class: "give-head" }, el("strong", {}, name), control.box), control.range, said);
 }
 
@@ -223,7 +248,7 @@ function predicted(report, density) {
     rows: density.bands(state.input, SHARES), x: { label: density.features[state.input], range: density.ranges[state.input] },
     y: { label: target, range: density.ranges[density.target] }, points: pointsOf(report, state.input, density.target, null), mark: value }), { class: "wide" });
   const small = figure("", () => `Density of ${target} at the given value.`, (width) => curve(width, { line: density.line(state.input, value),
-    x: { label: target, range: density.ranges[density.target] }, height: 260 }), {});
+    x: { label: target, range: density.ranges[density.target] }, height: 260, yLabel: report.density.counts ? "probability" : "density" }), {});
   const holder = el("div", {});
   const update = () => {
     const q = density.line(state.input, value).quantiles([0.05, 0.5, 0.95]);
@@ -245,17 +270,45 @@ function predicted(report, density) {
     el("div", { class: "gives" }, el("h3", {}, "What if"), holder, said, small)), show: null };
 }
 
+// ---- classes given the features ----
+
+function classes(report, density) {
+  const names = density.features;
+  const state = { input: density.inputs()[0], value: 0 };
+  const said = el("p", { class: "said", role: "status" });
+  const main = figure(el("span", {}, density.levels.map((l, k) => el("span", { class: "key" }, el("span", { class: "swatch", style: `background:${colour(k)}` }), shorten(l, 24)))),
+    () => `Probabilities of the classes along ${names[state.input]}.`, (width) => classLines(width, { rows: density.lines(state.input), levels: density.levels,
+      x: { label: names[state.input], range: density.ranges[state.input] }, mark: state.value }), { class: "wide" });
+  const holder = el("div", {});
+  const update = () => {
+    main.redraw();
+    const p = density.at(state.input, state.value);
+    const order = density.levels.map((l, k) => ({ l, p: p[k] })).sort((a, b) => b.p - a.p).slice(0, 4);
+    said.textContent = `${names[state.input]} = ${number(state.value)}, ${names.length > 1 ? "the other features at their medians" : "the only feature"}: ${order.map((o) => `${shorten(o.l, 24)} ${percent(o.p)}`).join(", ")}.`;
+  };
+  const place = () => {
+    state.value = report.density.medians[report.shown[state.input]];
+    const control = slider(names[state.input], density.ranges[state.input], state.value, (v) => { state.value = v; update(); });
+    holder.replaceChildren(el("div", { class: "give" }, el("div", { class: "give-head" }, el("strong", {}, names[state.input]), control.box), control.range));
+  };
+  const [label] = choice("feature", names.map((n, s) => [s, n]), state.input, (v) => { state.input = v; place(); update(); });
+  place();
+  setTimeout(update, 0);
+  return { node: el("div", { class: "explore" }, el("div", {}, names.length > 1 ? el("div", { class: "controls" }, label) : null, main), el("div", { class: "gives" }, el("h3", {}, "What if"), holder, said)), show: null };
+}
+
 export function exploreSection(report, density) {
-  const part = density instanceof ConditionalDensity ? predicted(report, density) : joint(report, density);
+  const predicts = density instanceof ConditionalDensity || density instanceof ClassDensity;
+  const part = density instanceof ClassDensity ? classes(report, density) : density instanceof ConditionalDensity ? predicted(report, density) : joint(report, density);
   const hidden = report.model.columns.length - report.shown.length;
-  const note = hidden > 0 ? el("p", { class: "note" }, `${report.shown.length} of ${report.model.columns.length} features are drawn; likely report --features chooses others. ${density instanceof ConditionalDensity ? "" : "The others are integrated out."}`) : null;
-  return { node: section("density", density instanceof ConditionalDensity ? "What it predicts" : "The density", part.node, note), show: part.show };
+  const note = hidden > 0 ? el("p", { class: "note" }, `${report.shown.length} of ${report.model.columns.length} features are drawn; likely report --features chooses others. ${predicts ? "" : "The others are integrated out."}`) : null;
+  return { node: section("density", predicts ? "What it predicts" : "The density", part.node, note), show: part.show };
 }
 
 // Each pair of features, small.
 export function pairsSection(report, density, show) {
   const names = density.features.slice(0, 6);
-  if (names.length < 3 || density instanceof ConditionalDensity) {
+  if (names.length < 3 || density instanceof ConditionalDensity || density instanceof ClassDensity) {
     return null;
   }
   const figures = [];

@@ -11,6 +11,11 @@ function method(report) {
   return `${report.method_summary}${parts}`;
 }
 
+export function accuracyOf({ confusion, bins, rows }) {
+  const k = Math.sqrt(confusion.length);
+  return k > 0 ? confusion.filter((_, i) => i % (k + 1) === 0).reduce((a, b) => a + b, 0) / rows : bins.reduce((sum, [n, , right]) => sum + n * right, 0) / rows;
+}
+
 export function heading(report) {
   const { model, table: data } = report;
   const fact = (value, name) => el("div", { class: "fact" }, el("span", { class: "fact-value" }, value), el("span", { class: "fact-name" }, name));
@@ -18,11 +23,12 @@ export function heading(report) {
   return el("header", {},
     el("div", { class: "top" }, el("p", { class: "kind" }, "Report of a fitted distribution"), themeButton()),
     el("h1", {}, report.title ?? `${report.data}`),
-    el("p", { class: "lead" }, `${method(report)}. ${report.target ? `Predicts ${report.target} from ${count(model.d - 1, "other feature")}.` : `A distribution over ${count(model.d, "feature")}.`}`),
+    el("p", { class: "lead" }, `${method(report)}. ${report.target ? `Predicts ${report.target} from ${count(model.d - 1, "other feature")}.` : report.density.kind === "classes" ? `Predicts ${model.label.name}, one of ${count(model.label.levels.length, "class", "classes")}, from ${count(model.d, "feature")}.` : `A distribution over ${count(model.d, "feature")}.`}`),
     el("div", { class: "facts" },
       fact(count(data.rows), "rows"), fact(count(data.columns.length + data.other_columns), "columns"),
       judged?.mean_log_density !== null && judged?.mean_log_density !== undefined
-        ? fact(`${number(judged.mean_log_density, 4)} nats`, report.target ? "mean log density of a row's target" : "mean log density of a row") : null,
+        ? fact(`${number(judged.mean_log_density, 4)} nats`, report.target ? "mean log density of a row's target" : "mean log density of a row") : report.trust.classes
+          ? fact(percent(accuracyOf(report.trust.classes)), "of the rows get their class") : null,
       fact(report.trusted ? "yes" : "no", model.converged === null ? "fit in order" : "converged and not degenerate")));
 }
 
@@ -44,6 +50,7 @@ function shape(column, rows) {
     const { below, above } = column.histogram;
     const far = below + above;
     const picture = tinyBars(150, barsOf(column.histogram));
+    picture.querySelectorAll("[aria-label]").forEach((part) => part.removeAttribute("aria-label"));
     picture.setAttribute("role", "img");
     picture.setAttribute("aria-label", `histogram of ${column.name}`);
     return el("span", {}, picture, far > 0 ? el("span", { class: "tiny" }, `${count(far, "value")} beyond`) : null);

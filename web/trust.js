@@ -1,6 +1,7 @@
 // What was fitted and how far to trust it.
 import { candidates, pit, quantiles, reliability } from "./charts.js";
 import { el, figure, section, table } from "./dom.js";
+import { accuracyOf } from "./overview.js";
 import { count, number, percent, probability, shorten } from "./format.js";
 
 const GOOD = "good";
@@ -37,10 +38,14 @@ function heldOut({ model, trust }) {
         : `${number(trust.held_out.mean_log_density)} \u00b1 ${number(error, 2)} nats a row on ${count(trust.held_out.rows, "row")} that the fit did not see; ${number(trust.data.mean_log_density)} on the data.`);
   }
   const kept = model.held_out;
+  if (trust.data.mean_log_density === undefined && !kept) {
+    return null; // there is no likelihood at all
+  }
   if (!kept || kept.mean_log_density === null) {
     return verdict(LOOK, "No held-out likelihood.", "What is shown below is measured on the data alone, which flatters a model that was fitted to them: fit with --holdout .2 or --folds 5, or give report --held-out FILE.");
   }
-  const inside = model.log_likelihood === null ? null : model.log_likelihood / model.n;
+  // With classes the log-likelihood of the fit is that of rows and classes together.
+  const inside = model.classes ? (trust.data.rows === model.n ? trust.data.mean_log_density : null) : model.log_likelihood === null ? null : model.log_likelihood / model.n;
   const gap = inside === null ? 0 : inside - kept.mean_log_density;
   return verdict(worse(gap / Math.max(kept.standard_error ?? 0, 1e-12), 3, 6), "Held-out likelihood",
     `${number(kept.mean_log_density)} \u00b1 ${number(kept.standard_error, 2)} nats a row on ${kept.kind === "folds" ? `${count(kept.rows, "row")}, each held out of one of ${kept.folds} fits` : `${count(kept.rows, "held-out row")}`}${inside === null ? "" : `; ${number(inside)} on the rows of the fit`}.`);
@@ -77,6 +82,9 @@ function predictions(report) {
 
 function classVerdict({ trust }, report) {
   const e = trust.judged === "held_out" ? trust.held_out : trust.data;
+  if ((e.accuracy === null || e.accuracy === undefined) && trust.classes) {
+    return verdict(trust.judged === "held_out" ? GOOD : LOOK, "Classes", `${percent(accuracyOf(trust.classes))} of ${count(trust.classes.rows, "labelled row")} get their class (${judgedName(report)}).`);
+  }
   return e.accuracy === null || e.accuracy === undefined ? null
     : verdict(trust.judged === "held_out" ? GOOD : LOOK, "Classes", `${percent(e.accuracy)} of ${count(e.labelled, "labelled row")} get their class (${judgedName(report)}); log loss ${number(e.log_loss, 3)} nats, Brier score ${number(e.brier, 3)}.`);
 }
@@ -114,7 +122,7 @@ function predictionPart(report) {
   const list = report.trust.predictions.map((p) => ({ ...p, name: report.model.columns[report.shown[p.feature]] }));
   return multiples("Calibration of predictions", "Each feature predicted from the others: the share of values below each predicted quantile, against its level. On the line where predictions are calibrated.",
     list.map((p) => figure(`${shorten(p.name, 30)}: explains ${p.explained === null ? "\u2013" : percent(Math.max(0, p.explained))} of the variance, typical error ${number(p.error, 3)}`,
-      `Calibration of predictions of ${p.name}.`, (width) => reliability(width, p.shares.map(([x, y]) => ({ x, y, title: `${percent(y)} of the values are below the predicted ${percent(x)} quantile` })), "predicted", "observed", p.rows))));
+      `Calibration of predictions of ${p.name}.`, (width) => reliability(width, p.shares.map(([x, y]) => ({ x, y, r: 3.4, title: `${percent(y)} of the values are below the predicted ${percent(x)} quantile` })), "predicted", "observed", p.rows))));
 }
 
 function classPart(report) {
@@ -123,8 +131,8 @@ function classPart(report) {
     return null;
   }
   const levels = report.model.label.levels;
-  const chart = figure(`Of rows whose most probable class has such a probability, how many are of it (${count(classes.rows, "row")})`, "Reliability of class probabilities.",
-    (width) => reliability(width, classes.bins.map(([n, x, y]) => ({ x, y, title: `${count(n, "row")}: predicted ${percent(x)}, right ${percent(y)}` })), "predicted", "right", null), { class: "half" });
+  const chart = figure(`Of rows whose most probable class has such a probability, how many are of it; the larger the dot, the more of the ${count(classes.rows, "row")}`, "Reliability of class probabilities.",
+    (width) => reliability(width, classes.bins.map(([n, x, y]) => ({ x, y, r: 2 + 7 * Math.sqrt(n / classes.rows), title: `${count(n, "row")}: predicted ${percent(x)}, right ${percent(y)}` })), "predicted", "right", null), { class: "half" });
   const k = levels.length;
   const rows = classes.confusion.length ? levels.map((l, i) => [shorten(l, 24), ...levels.map((_, j) => count(classes.confusion[i * k + j]))]) : null;
   return el("div", { class: "block" }, el("h3", {}, "Classes"), el("div", { class: "pair" }, chart,

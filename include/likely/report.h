@@ -16,7 +16,7 @@ typedef struct lk_report_options {
     const char *title;        /**< heading of the page; NULL = the method and the name of the data */
     const char *data;         /**< what the data are called, such as their file; NULL = "data" */
     const char *command;      /**< the command that makes this page again; NULL = none is shown */
-    const char *features;     /**< comma-separated names or positions of the features to draw, at most 12; NULL = the first 8 */
+    const char *features;     /**< comma-separated names or positions of the features to draw, at most 12; NULL = the first 10 */
     const char *id;           /**< name of the column that names rows in the list of the strangest; NULL = their numbers */
     const lk_table *held_out; /**< rows that the model was not fitted to, by which it is judged instead; borrowed; NULL = none */
     int64_t points;           /**< rows drawn as points, at most 10 000; 0 = 1500 */

@@ -7,7 +7,7 @@
 static const lk_parameter options[] = {
     {"held_out", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE", "judge the model by these rows, which it was not fitted to"},
     {"features", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "COLUMNS",
-     "the features to draw, at most twelve: comma-separated names, or positions from 1; the first eight if not given"},
+     "the features to draw, at most twelve: comma-separated names, or positions from 1; the first ten if not given"},
     {"title", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "TEXT", "heading of the page; the name of DATA if not given"},
     {"name_column", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "COLUMN", "what the strangest rows are called; their numbers if not given"},
     {"points", LK_PARAMETER_INTEGER, "1500", 1, 10000, NULL, NULL, "rows drawn as points, chosen at random"},

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_FEATURES = 8, DEFAULT_POINTS = 1500, DEFAULT_STRANGE = 12 };
+enum { DEFAULT_FEATURES = 10, DEFAULT_POINTS = 1500, DEFAULT_STRANGE = 12 };
 
 /* ---- what the parts share ---- */
 

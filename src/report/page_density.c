@@ -7,7 +7,7 @@
 
 /* Places of a one-dimensional grid and of each side of a two-dimensional one; features whose pairs have grids; values that are given on a grid of
  * conditional densities; numbers that parameters may be. */
-enum { LINE = 201, SIDE = 56, PAIRED = 6, GIVEN = 33, CONDITIONAL_LINE = 121, NUMBERS = 45000 };
+enum { LINE = 201, SIDE = 56, PAIRED = 6, GIVEN = 33, CONDITIONAL_LINE = 121, CLASSES = 12, NUMBERS = 45000 };
 
 static double place(const lki_page *page, int64_t s, int64_t i, int64_t count)
 {
@@ -151,13 +151,40 @@ static lk_status density_grid(lk_context *ctx, const lki_page *page, json_t *den
     return status;
 }
 
+/* The median of each feature over the sampled rows. */
+static lk_status medians_of(lk_context *ctx, const lki_page *page, json_t *density, double *medians)
+{
+    double *sorted;
+    LKI_TRY(lki_allocate(ctx, (size_t)page->rows.count, sizeof *sorted, &sorted));
+    for (int64_t j = 0; j < page->d; j++) {
+        int64_t n = lki_page_sorted(&page->rows, page->d, j, sorted);
+        medians[j] = n > 0 ? sorted[n / 2] : 0.0;
+    }
+    lki_release(ctx, sorted);
+    return lki_json_set(ctx, density, "medians", lki_json_numbers(medians, page->d));
+}
+
+/* Whether the target's law is one of counts: probability at a whole number, none beside it. */
+static lk_status target_counts(lk_context *ctx, const lki_page *page, const double *medians, double *x, bool *counts)
+{
+    double log_density[2];
+    memcpy(x, medians, (size_t)page->d * sizeof *x);
+    memcpy(x + page->d, medians, (size_t)page->d * sizeof *x);
+    x[page->target] = round(medians[page->target]);
+    x[page->d + page->target] = x[page->target] + 0.37;
+    LKI_TRY(lk_model_log_density(ctx, page->model, x, 2, log_density));
+    *counts = isfinite(log_density[0]) && log_density[1] == -(double)INFINITY;
+    return LK_OK;
+}
+
 /* p(target | one input, the other inputs at their medians), of each shown input: {"kind": "conditional", "target": place among the shown,
- * "given", "line", "inputs": [{"feature", "values": given x line}], "medians"}. */
-static lk_status density_conditional(lk_context *ctx, const lki_page *page, json_t *density)
+ * "counts", "given", "line", "inputs": [{"feature", "values": given x line}], "medians"}. Counts are asked at whole numbers. */
+static lk_status density_conditional(lk_context *ctx, lki_page *page, json_t *density)
 {
     json_t *inputs = json_array();
-    int64_t d = page->d, target = 0;
-    double *x = NULL, *p = NULL, *medians = NULL, *sorted = NULL;
+    int64_t d = page->d, target = 0, line = CONDITIONAL_LINE;
+    double *x = NULL, *p = NULL, *medians = NULL;
+    bool counts = false;
     lk_status status = LK_OK;
     for (int64_t s = 0; s < page->shown_count; s++) {
         target = page->shown[s] == page->target ? s : target;
@@ -165,17 +192,20 @@ static lk_status density_conditional(lk_context *ctx, const lki_page *page, json
     LKI_TRY(lki_json_set(ctx, density, "kind", json_string("conditional")));
     LKI_TRY(lki_json_set(ctx, density, "target", json_integer((json_int_t)target)));
     LKI_TRY(lki_json_set(ctx, density, "given", json_integer(GIVEN)));
-    LKI_TRY(lki_json_set(ctx, density, "line", json_integer(CONDITIONAL_LINE)));
     LKI_TRY(lki_json_set(ctx, density, "inputs", inputs));
     LKI_GOTO(status, done, lki_allocate(ctx, lki_product(GIVEN * CONDITIONAL_LINE, (size_t)d), sizeof *x, &x));
     LKI_GOTO(status, done, lki_allocate(ctx, GIVEN * CONDITIONAL_LINE, sizeof *p, &p));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, sizeof *medians, &medians));
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)page->rows.count, sizeof *sorted, &sorted));
-    for (int64_t j = 0; j < d; j++) {
-        int64_t n = lki_page_sorted(&page->rows, d, j, sorted);
-        medians[j] = n > 0 ? sorted[n / 2] : 0.0;
+    LKI_GOTO(status, done, medians_of(ctx, page, density, medians));
+    LKI_GOTO(status, done, target_counts(ctx, page, medians, x, &counts));
+    if (counts) {
+        double low = fmax(0.0, floor(page->low[target])), step = fmax(1.0, ceil((page->high[target] - low) / (CONDITIONAL_LINE - 1)));
+        line = (int64_t)fmax(2.0, ceil((page->high[target] - low) / step) + 1.0);
+        page->low[target] = low;
+        page->high[target] = low + step * (double)(line - 1);
     }
-    LKI_GOTO(status, done, lki_json_set(ctx, density, "medians", lki_json_numbers(medians, d)));
+    LKI_GOTO(status, done, lki_json_set(ctx, density, "counts", json_boolean(counts)));
+    LKI_GOTO(status, done, lki_json_set(ctx, density, "line", json_integer((json_int_t)line)));
     for (int64_t s = 0; s < page->shown_count; s++) {
         if (s == target) {
             continue;
@@ -183,18 +213,54 @@ static lk_status density_conditional(lk_context *ctx, const lki_page *page, json
         json_t *input = json_object();
         LKI_GOTO(status, done, lki_json_append(ctx, inputs, input));
         LKI_GOTO(status, done, lki_json_set(ctx, input, "feature", json_integer((json_int_t)s)));
-        for (int64_t i = 0; i < GIVEN * CONDITIONAL_LINE; i++) {
+        for (int64_t i = 0; i < GIVEN * line; i++) {
             memcpy(x + i * d, medians, (size_t)d * sizeof *x);
-            x[i * d + page->shown[s]] = place(page, s, i / CONDITIONAL_LINE, GIVEN);
-            x[i * d + page->target] = place(page, target, i % CONDITIONAL_LINE, CONDITIONAL_LINE);
+            x[i * d + page->shown[s]] = place(page, s, i / line, GIVEN);
+            double y = place(page, target, i % line, line);
+            x[i * d + page->target] = counts ? round(y) : y;
         }
-        LKI_GOTO(status, done, append_densities(ctx, page->model, x, GIVEN * CONDITIONAL_LINE, p, input, "values"));
+        LKI_GOTO(status, done, append_densities(ctx, page->model, x, GIVEN * line, p, input, "values"));
     }
 done:
     lki_release(ctx, x);
     lki_release(ctx, p);
     lki_release(ctx, medians);
-    lki_release(ctx, sorted);
+    return status;
+}
+
+/* A model that tells classes and nothing of the features' distribution. */
+static bool classes_only(const lki_page *page)
+{
+    return lk_model_classes(page->model) != NULL && (page->operations & LK_OPERATION_RESPONSIBILITIES) != 0 &&
+           lk_model_groups(page->model) <= CLASSES;
+}
+
+/* P(class | one input, the others at their medians): {"kind": "classes", "given", "inputs": [{"feature", "values": given x classes}], "medians"}. */
+static lk_status density_classes(lk_context *ctx, const lki_page *page, json_t *density)
+{
+    json_t *inputs = json_array();
+    int64_t d = page->d, groups = lk_model_groups(page->model);
+    double *x = NULL;
+    lk_status status = LK_OK;
+    LKI_TRY(lki_json_set(ctx, density, "kind", json_string("classes")));
+    LKI_TRY(lki_json_set(ctx, density, "given", json_integer(GIVEN)));
+    LKI_TRY(lki_json_set(ctx, density, "inputs", inputs));
+    LKI_TRY(lki_allocate(ctx, lki_product(GIVEN + 1, (size_t)(d + groups)), sizeof *x, &x));
+    double *medians = x + GIVEN * d, *p = medians + d;
+    LKI_GOTO(status, done, medians_of(ctx, page, density, medians));
+    for (int64_t s = 0; s < page->shown_count; s++) {
+        json_t *input = json_object();
+        LKI_GOTO(status, done, lki_json_append(ctx, inputs, input));
+        LKI_GOTO(status, done, lki_json_set(ctx, input, "feature", json_integer((json_int_t)s)));
+        for (int64_t i = 0; i < GIVEN; i++) {
+            memcpy(x + i * d, medians, (size_t)d * sizeof *x);
+            x[i * d + page->shown[s]] = place(page, s, i, GIVEN);
+        }
+        LKI_GOTO(status, done, lk_model_responsibilities(ctx, page->model, x, GIVEN, p));
+        LKI_GOTO(status, done, lki_json_set(ctx, input, "values", lki_page_rounded_list(p, GIVEN * groups, 1)));
+    }
+done:
+    lki_release(ctx, x);
     return status;
 }
 
@@ -234,20 +300,21 @@ lk_status lki_page_density(lk_context *ctx, lki_page *page)
     }
     LKI_TRY(strip_components(ctx, page->info));
     LKI_TRY(lki_page_ranges(ctx, page));
-    LKI_TRY(lki_json_set(ctx, density, "ranges", ranges));
-    for (int64_t s = 0; s < page->shown_count; s++) {
-        const double range[2] = {page->low[s], page->high[s]};
-        LKI_TRY(lki_json_append(ctx, ranges, lki_json_numbers(range, 2)));
-    }
-    if ((page->operations & LK_OPERATION_LOG_DENSITY) == 0) {
+    if ((page->operations & LK_OPERATION_LOG_DENSITY) == 0 && classes_only(page)) {
+        status = density_classes(ctx, page, density);
+    } else if ((page->operations & LK_OPERATION_LOG_DENSITY) == 0) {
         return lki_page_leave_out(ctx, page, "density", "the model offers no density");
-    }
-    if (page->target >= 0) {
+    } else if (page->target >= 0) {
         status = density_conditional(ctx, page, density);
     } else if (!marginals) {
         return lki_page_leave_out(ctx, page, "density", "the model has no marginals: its density over all features at once cannot be drawn");
     } else {
         status = components > 0 ? density_mixture(ctx, page, density) : density_grid(ctx, page, density);
+    }
+    LKI_TRY(lki_json_set(ctx, density, "ranges", ranges));
+    for (int64_t s = 0; s < page->shown_count; s++) {
+        const double range[2] = {page->low[s], page->high[s]};
+        LKI_TRY(lki_json_append(ctx, ranges, lki_json_numbers(range, 2)));
     }
     return lki_page_refused(ctx, page, "density", status);
 }

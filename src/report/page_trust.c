@@ -124,10 +124,10 @@ static lk_status pit_histograms(lk_context *ctx, const lki_page *page, json_t *p
     return status;
 }
 
-/* Linear interpolation between order statistics. */
+/* Linear between order statistics, of which the i-th (from 0) stands for the share (i + 1/2) / n (Hyndman and Fan 1996, type 5). */
 static double quantile(const double *sorted, int64_t n, double p)
 {
-    double at = fmin(fmax(p, 0.0), 1.0) * (double)(n - 1);
+    double at = fmin(fmax(p * (double)n - 0.5, 0.0), (double)(n - 1));
     int64_t i = (int64_t)at;
     return i + 1 < n ? sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
 }
@@ -305,10 +305,8 @@ static lk_status intervals(lk_context *ctx, const lki_page *page, json_t *trust)
 
 static lk_status likelihood(lk_context *ctx, lki_page *page, json_t *trust, json_t *pit)
 {
-    json_t *data = json_object(), *held_out = json_object();
+    json_t *data = json_object_get(trust, "data"), *held_out = json_object_get(trust, "held_out");
     bool other = page->held_out.count > 0;
-    LKI_TRY(lki_json_set(ctx, trust, "data", data));
-    LKI_TRY(lki_json_set(ctx, trust, "held_out", held_out));
     LKI_TRY(evaluate(ctx, page, &page->rows, data, other ? NULL : pit));
     LKI_TRY(lki_json_set(ctx, trust, "same_rows", same_rows(page, data)));
     page->same_rows = json_is_true(json_object_get(trust, "same_rows"));
@@ -320,6 +318,8 @@ lk_status lki_page_trust(lk_context *ctx, lki_page *page)
     json_t *trust = json_object(), *pit = json_array();
     LKI_TRY(lki_json_set(ctx, page->root, "trust", trust));
     LKI_TRY(lki_json_set(ctx, trust, "pit", pit));
+    LKI_TRY(lki_json_set(ctx, trust, "data", json_object()));
+    LKI_TRY(lki_json_set(ctx, trust, "held_out", json_object()));
     LKI_TRY(lki_json_set(ctx, trust, "sampled", json_boolean(page->sampled)));
     LKI_TRY(lki_json_set(ctx, trust, "judged", json_string(page->held_out.count > 0 ? "held_out" : "data")));
     LKI_TRY(lki_json_set(ctx, trust, "judged_rows", json_integer((json_int_t)page->judged->count)));

@@ -199,6 +199,8 @@ try {
   await single(context, waiting);
   await sound(context, make("kernels", data("iris.csv"), ["-m", "kde", "--ignore", "Species"]), without("components"));
   await sound(context, make("net", data("iris.csv"), ["-m", "net", "--target", "Petal.Width", "--ignore", "Species", "--steps", "300"]), without("pairs", "components"));
+  await sound(context, make("counts", data("faithful.csv"), ["-m", "net", "--target", "waiting", "--law", "poisson", "--steps", "300"]), without("pairs", "components"));
+  await sound(context, make("told", data("iris.csv"), ["-m", "net", "--label", "Species", "--steps", "300"]), without("pairs", "components", "strange"));
   await sound(context, await harmless(context), all);
   for (const [name, parts] of fiveReports()) {
     await sound(context, { name, file: place(`${name}.html`) }, parts);
