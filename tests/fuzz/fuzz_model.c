@@ -52,12 +52,13 @@ static void ask(lk_context *ctx, const lk_model *model)
     for (int64_t i = 0; i < 3 * d; i++) {
         x[i] = (double)i - 1.5;
     }
-    require(lk_model_log_density(ctx, model, x, 3, out) == LK_OK);
-    require(lk_model_sample(ctx, model, 1, 0, 3, out) == LK_OK);
-    require(lk_model_score(ctx, model, x, 3, out) == LK_OK);
+    const unsigned offers = lk_model_operations(model);
+    require(!(offers & LK_OPERATION_LOG_DENSITY) || lk_model_log_density(ctx, model, x, 3, out) == LK_OK);
+    require(!(offers & LK_OPERATION_SAMPLE) || lk_model_sample(ctx, model, 1, 0, 3, out) == LK_OK);
+    require(!(offers & LK_OPERATION_SCORE) || lk_model_score(ctx, model, x, 3, out) == LK_OK);
     int64_t drawn[3];
     require(lk_model_classes(model) == NULL || lk_table_levels(lk_model_classes(model), 0) == k);
-    require(lk_model_classes(model) == NULL || lk_model_sample_classes(ctx, model, 1, 0, 3, drawn) == LK_OK);
+    require(lk_model_classes(model) == NULL || !(offers & LK_OPERATION_SAMPLE) || lk_model_sample_classes(ctx, model, 1, 0, 3, drawn) == LK_OK);
     require(k == 0 || lk_model_responsibilities(ctx, model, x, 3, out) == LK_OK);
     free(x);
     free(out);
