@@ -38,7 +38,7 @@ static void input_strides(const lki_work *w, int i, nest *n, int64_t *stride)
         int from = axis - missing;
         stride[axis] = from < 0 || (x->shape[from] == 1 && w->node->shape[axis] > 1) ? 0 : x->stride[from];
     }
-    n->at[i] = x->data + (w->node->axes > 0 ? (size_t)(w->first * stride[0]) * w->graph->bytes : 0);
+    n->at[i] = x->data + (w->node->axes > 0 ? w->first * stride[0] * (int64_t)w->graph->bytes : 0); /* strides of flips are below 0 */
 }
 
 /* Joins neighbouring axes that one stride walks through in every input. */
@@ -111,7 +111,7 @@ static lk_status run_elementwise(const lki_work *w)
             for (int l = 0; l < inner; l++) {
                 offset += index[l] * n.stride[i][l];
             }
-            at[i] = n.at[i] + (size_t)offset * bytes;
+            at[i] = n.at[i] + offset * (int64_t)bytes;
         }
         innermost(w, n.length[inner], at, stride, out);
         out += (size_t)n.length[inner] * bytes;
