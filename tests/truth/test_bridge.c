@@ -166,7 +166,7 @@ static void drift(void **state)
     static double x0[N * M], x1[N * M], from[N * M], ends[N * M], plan[N * M];
     draw(9020, N, 2, 0.5, 0.2, x0);
     draw(9021, N, 3, 0.7, 1.8, x1);
-    const int n = (int)check_scaled(N, 2000);
+    const int n = N; /* whatever the effort: a rare far group makes up most of the variance */
     lk_model *model = fit_bridge(*state, x0, 1000, x1, 1000, "components=4;epsilon=1");
     for (int i = 0; i < n; i++) {
         from[i * M] = 0.4;
