@@ -202,7 +202,8 @@ static lk_status page_open(lk_context *ctx, lki_page *page, const lk_table *tabl
         LKI_TRY(lki_page_rows_choose(ctx, page, page->options.held_out, &page->held_out));
         page->judged = &page->held_out;
     }
-    page->sampled = kernel_points(page->info) * (double)page->rows.all > LKI_PAGE_PAIRS && page->rows.count < page->rows.all;
+    page->points = kernel_points(page->info);
+    page->sampled = page->points * (double)page->rows.all > LKI_PAGE_PAIRS && page->rows.count < page->rows.all;
     return page->rows.count > 0 ? LK_OK : lki_fail(ctx, LK_ERROR_DATA, "the table has no rows; a report needs some");
 }
 

@@ -36,6 +36,7 @@ typedef struct lki_page {
     lki_page_rows rows;     /* of the data */
     lki_page_rows held_out; /* of the rows to judge by; count 0 = none */
     const lki_page_rows *judged;
+    double points;  /* kernel points behind the model; 0 = it is none of kernels */
     bool sampled;   /* all questions are asked of the sampled rows, because the model takes long over each */
     bool same_rows; /* the data are the rows that the model was fitted to */
     json_t *root, *info, *absent;

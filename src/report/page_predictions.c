@@ -8,11 +8,16 @@
 static const double levels[] = {.025, .05, .1, .25, .5, .75, .9, .95, .975};
 enum { LEVELS = sizeof levels / sizeof levels[0], WIDTH = 2 + LEVELS };
 
-/* The rows that are predicted, evenly from the judged ones; returns their number. */
+/* Pairs of a row and a kernel point that all predictions together may take, and rows that are predicted at least. */
+static const double PREDICTED_PAIRS = 4e6;
+enum { PREDICTED_LEAST = 60 };
+
+/* The rows that are predicted, evenly from the judged ones, fewer where each takes long; returns their number. */
 static int64_t rows_to_predict(const lki_page *page, double *x)
 {
     const lki_page_rows *rows = page->judged;
-    int64_t count = rows->count < LKI_PAGE_PREDICTED ? rows->count : LKI_PAGE_PREDICTED;
+    double most = page->points > 0.0 ? PREDICTED_PAIRS / (page->points * (double)page->shown_count) : LKI_PAGE_PREDICTED;
+    int64_t wanted = (int64_t)fmin(LKI_PAGE_PREDICTED, fmax(PREDICTED_LEAST, most)), count = rows->count < wanted ? rows->count : wanted;
     for (int64_t i = 0; i < count; i++) {
         memcpy(x + i * page->d, rows->x + i * rows->count / count * page->d, (size_t)page->d * sizeof *x);
     }
