@@ -18,6 +18,8 @@ static const lk_parameter parameters[] = {
      "ends of features, as in x=0:,y=0:1, at which kernels are reflected, so that the density integrates to 1 between them"},
     {"regression", LK_PARAMETER_CHOICE, "constant", 0, 0, "constant,linear", NULL,
      "how features depend on those that are given: by local constants (Nadaraya-Watson) or local lines"},
+    {"rtol", LK_PARAMETER_REAL, "0", 0, 0.5, NULL, "X",
+     "densities may be off by X of themselves, every one of them, where that is cheaper; kernel gaussian; 0 = exact"},
 };
 
 /* Rows with a weight above 0, in memory. */
@@ -144,6 +146,7 @@ static lk_status kde_fit(lk_context *ctx, const lki_fit_task *task, void **state
     }
     choice.leave_one_out += task->log_jacobian / g.total;
     LKI_GOTO(status, done, lki_kde_new(ctx, &shape, g.x, g.w, g.n, task->data->d, &kde));
+    LKI_GOTO(status, done, lki_kde_tolerate(ctx, kde, lki_value_real(task->values, "rtol")));
     LKI_GOTO(status, done, report_choice(ctx, &choice, &rows, report));
     *state = kde;
     kde = NULL;

@@ -4,6 +4,7 @@
 
 #include "kernel_law.h"
 #include "math/pair.h"
+#include "math/tree_sum.h"
 #include "model/method.h"
 
 /* p(x) = sum_i w_i prod_j k((x_j - y_ij) / h_j) / h_j. */
@@ -22,6 +23,9 @@ typedef struct lki_kde {
     double *kept_bounds; /* d x 4, as they stand in a file; one block of memory with low and high */
     lki_pair *pair;    /* of the points, with their images where there are ends */
     double *pair_weights; /* of those; `weights` where there are none */
+    double rtol;          /* log densities are within it of the sum; 0 = exact */
+    double by_tree, by_pairs; /* what a row costs by the tree and by all pairs, see tree_sum.h; 0 with rtol 0 */
+    lki_tree_sum *tree;   /* NULL = all pairs */
 } lki_kde;
 
 /* What a kernel density is made of beside its points. */
@@ -51,6 +55,9 @@ lk_status lki_kde_check_bounds(lk_context *ctx, const lki_kernel_law *law, const
 /* Takes copies. Weights need not sum to 1; points of weight 0 are left out. Errors: LK_ERROR_MEMORY. */
 lk_status lki_kde_new(lk_context *ctx, const lki_kde_shape *shape, const double *points, const double *weights, int64_t n, int64_t d,
                       lki_kde **out) LK_NODISCARD;
+/* Lets log densities be off by rtol of themselves (0 = exact), by a tree where the cost model says that it is cheaper. Errors:
+ * LK_ERROR_ARGUMENT (a kernel that is not normal), LK_ERROR_MEMORY, LK_ERROR_CANCELLED. */
+lk_status lki_kde_tolerate(lk_context *ctx, lki_kde *kde, double rtol) LK_NODISCARD;
 void lki_kde_free(const lki_memory *memory, void *state);
 
 /* The product kernel of d columns, as pairs with points; freed by lki_pair_free(). */

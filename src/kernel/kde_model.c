@@ -14,6 +14,7 @@ void lki_kde_free(const lki_memory *memory, void *state)
     lki_kde *k = state;
     if (k != NULL) {
         lki_pair_free(memory, k->pair);
+        lki_tree_sum_free(memory, k->tree);
         lki_memory_release(memory, k->points);
         if (k->pair_weights != k->weights) {
             lki_memory_release(memory, k->pair_weights);
@@ -137,13 +138,39 @@ done:
     return status;
 }
 
+lk_status lki_kde_tolerate(lk_context *ctx, lki_kde *k, double rtol)
+{
+    if (!(rtol > 0.0)) {
+        return LK_OK;
+    }
+    if (k->law->kernel != LKI_KERNEL_gaussian) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "--rtol goes with --kernel gaussian, and the kernel is %s; leave it out for exact densities",
+                        lki_kernels[k->law->kernel].name);
+    }
+    if (k->matrix != NULL || k->low != NULL) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "--rtol goes with bandwidths, not with %s; leave it out for exact densities",
+                        k->matrix != NULL ? "a matrix" : "bounds");
+    }
+    k->rtol = rtol;
+    if (k->d > LKI_TREE_COLUMNS) {
+        return LK_OK;
+    }
+    LKI_TRY(lki_tree_sum_new(ctx, k->points, k->weights, k->n, k->d, k->bandwidth, rtol < 1e-12 ? 1e-12 : rtol, &k->tree));
+    lki_tree_sum_cost(k->tree, &k->by_tree, &k->by_pairs);
+    if (rtol < 1e-12 || k->by_pairs <= k->by_tree) {
+        lki_tree_sum_free(&k->memory, k->tree);
+        k->tree = NULL;
+    }
+    return LK_OK;
+}
+
 /* ---- densities ---- */
 
 static lk_status kde_log_density(lk_context *ctx, const void *state, const double *x, int64_t rows, double *out)
 {
     const lki_kde *k = state;
     const lki_pair_request r = {.reduction = LKI_PAIR_LOG_SUM, .x = x, .rows = rows, .weights = k->pair_weights, .out = out};
-    LKI_TRY(lki_pair_run(ctx, k->pair, &r));
+    LKI_TRY(k->tree != NULL ? lki_tree_sum_log(ctx, k->tree, x, rows, out) : lki_pair_run(ctx, k->pair, &r));
     for (int64_t i = 0; i < rows; i++) {
         out[i] = lki_kde_inside(k, x + i * k->d) ? out[i] + k->log_scale : -(double)INFINITY;
     }
@@ -443,6 +470,20 @@ static lk_status info_regime(lk_context *ctx, const lki_kde *k, json_t *info)
     return lki_json_set(ctx, object, "participation", lki_json_number(r.participation));
 }
 
+/* Which way densities are summed, and why. */
+static json_t *sums_info(const lki_kde *k)
+{
+    char text[200];
+    if (k->by_pairs > 0.0) {
+        snprintf(text, sizeof text, "%s: a row costs some %.2g microseconds, by %s %.2g", k->tree != NULL ? "tree" : "all pairs",
+                 1e-3 * (k->tree != NULL ? k->by_tree : k->by_pairs), k->tree != NULL ? "all pairs" : "a tree",
+                 1e-3 * (k->tree != NULL ? k->by_pairs : k->by_tree));
+    } else {
+        snprintf(text, sizeof text, "all pairs: %s", k->rtol > 0.0 ? "there are more than 16 features" : "exact densities are asked for");
+    }
+    return json_string(text);
+}
+
 static lk_status kde_info(lk_context *ctx, const void *state, json_t *info)
 {
     const lki_kde *k = state;
@@ -454,6 +495,7 @@ static lk_status kde_info(lk_context *ctx, const void *state, json_t *info)
     LKI_TRY(lki_json_set(ctx, info, "bandwidth", lki_json_numbers(k->bandwidth, k->d)));
     LKI_TRY(lki_json_set(ctx, info, "points", json_integer((json_int_t)k->n)));
     LKI_TRY(lki_json_set(ctx, info, "effective_points", lki_json_number(1.0 / squares)));
+    LKI_TRY(lki_json_set(ctx, info, "sums", sums_info(k)));
     return info_regime(ctx, k, info);
 }
 
@@ -556,6 +598,11 @@ static lk_status kde_load(lk_context *ctx, const lki_values *values, int64_t d, 
     }
     status = lki_kde_new(ctx, &shape, points->values, weights->values, n, d, &k);
     if (status == LK_OK) {
+        status = lki_kde_tolerate(ctx, k, lki_value_real(values, "rtol"));
+        if (status != LK_OK) {
+            lki_kde_free(&k->memory, k);
+            goto done;
+        }
         *out = k;
     } else if (status == LK_ERROR_DATA) {
         status = LK_ERROR_FORMAT; /* a matrix that is not positive definite */
