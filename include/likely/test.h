@@ -68,6 +68,19 @@ typedef struct lk_test_options {
 LK_API LK_NODISCARD lk_status lk_test_two_samples(lk_context *context, const lk_table *a, const lk_table *b, const lk_test_options *options,
                                                   lk_test **out);
 
+/** Tests whether some columns of a table are independent of others. The statistic is the criterion (hsic) or distance covariance (dcorr) over the
+ * root of those of each side with itself: unbiased above, within -1 and 1, 0 on average if they are independent.
+ * @param context a context.
+ * @param table a table; rows with a missing value in these columns are left out.
+ * @param left comma-separated names or positions.
+ * @param right the same; others than on the left.
+ * @param options NULL for all defaults; `features` is not looked at. p-values are those of permutations of the rows of one side.
+ * @param out receives the test; free it by lk_test_free(). It has no witness.
+ * Errors: LK_ERROR_ARGUMENT, LK_ERROR_DATA, LK_ERROR_MEMORY, LK_ERROR_IO, LK_ERROR_CANCELLED.
+ * Cost: 2 n^2 kernel values, then n^2 multiply-adds a permutation; 4 n^2 bytes. */
+LK_API LK_NODISCARD lk_status lk_test_independence(lk_context *context, const lk_table *table, const char *left, const char *right,
+                                                   const lk_test_options *options, lk_test **out);
+
 /** What a test found, as JSON: test, rows, left_out, features, statistic, p and how it came about (permutations, asymptotic, exact), effect
  * (within 0 and 1 but for the noise of an unbiased estimate), and of two samples where they differ: by_feature (difference of means in sd,
  * ratio of sd, energy distance as a share of the most it can be, and its p), witness (rows where the one sample has most more than the other).

@@ -7,6 +7,7 @@
 /* compare_tables.c */
 lk_test_options cli_test_options(const cli_command *command);
 int cli_tell_test(cli_command *command, const lk_test *test, const char *first, const char *second); /* second: NULL = none */
+int cli_compare_columns(cli_command *command); /* --independence */
 int cli_compare_tables(cli_command *command, const lk_table *a, const lk_table *b);
 
 #endif

@@ -233,3 +233,27 @@ int cli_compare_tables(cli_command *command, const lk_table *a, const lk_table *
     lk_test_free(command->context, test);
     return code;
 }
+
+int cli_compare_columns(cli_command *command)
+{
+    int code;
+    const lk_read_options reading = cli_read_options(command, &code);
+    const lk_test_options how = cli_test_options(command);
+    const char *text = cli_text(command, "independence"), *bar = strchr(text, '|');
+    if (code != CLI_DONE) {
+        return code;
+    }
+    if (bar == NULL || bar == text || bar[1] == '\0' || strchr(bar + 1, '|') != NULL) {
+        return cli_usage_error(command, "--independence is '%s'; it wants columns on both sides of one bar, as in 'x,y|z'", text);
+    }
+    char *left = strndup(text, (size_t)(bar - text));
+    lk_table *table = NULL;
+    lk_test *test = NULL;
+    lk_status status = left != NULL ? lk_table_read(command->context, command->operands[0], &reading, &table) : LK_ERROR_MEMORY;
+    status = status == LK_OK ? lk_test_independence(command->context, table, left, bar + 1, &how, &test) : status;
+    code = status == LK_OK ? cli_tell_test(command, test, command->operands[0], NULL) : cli_fail(command, status);
+    lk_test_free(command->context, test);
+    lk_table_free(table);
+    free(left);
+    return code;
+}

@@ -7,15 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TWO_SAMPLE_NAME(id, name, summary) "," name
-#define TWO_SAMPLE_LINE(id, name, summary) name ": " summary ".\n\n"
+#define TEST_NAME(id, name, summary) "," name
+#define TEST_LINE(id, name, summary) name ": " summary ".\n\n"
 
 static const lk_parameter options[] = {
     {"draws", LK_PARAMETER_INTEGER, "100000", 2, 1000000000, NULL, NULL, "of two models: draws of each, for the Monte Carlo estimates"},
-    {"test", LK_PARAMETER_CHOICE, "auto", 0, 0, "auto" LK_TWO_SAMPLE_TEST_LIST(TWO_SAMPLE_NAME), NULL,
-     "of two tables: auto = mmd-agg up to 10000 rows together, sliced-energy beyond"},
+    {"test", LK_PARAMETER_CHOICE, "auto", 0, 0, "auto" LK_TWO_SAMPLE_TEST_LIST(TEST_NAME) LK_INDEPENDENCE_TEST_LIST(TEST_NAME), NULL,
+     "of two tables: auto = mmd-agg up to 10000 rows together, sliced-energy beyond; with --independence: auto = hsic"},
+    {"independence", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "X|Y", "of one table: are the columns left of the bar independent of those right of it, as in 'x,y|z'"},
     {"kernel", LK_PARAMETER_CHOICE, "gaussian", 0, 0,
-     "gaussian,laplace,matern12,matern32,matern52,inverse_multiquadric,cauchy,rational_quadratic", NULL, "of mmd, mmd-agg and cross-mmd"},
+     "gaussian,laplace,matern12,matern32,matern52,inverse_multiquadric,cauchy,rational_quadratic", NULL, "of mmd, mmd-agg, cross-mmd and hsic"},
     {"bandwidth", LK_PARAMETER_TEXT, "median", 0, 0, NULL, "LIST",
      "numbers in the units of the features, one for all or one for each; median = sd times the median distance in units of sd; mmd-agg takes ten "
      "around them"},
@@ -28,6 +29,7 @@ static const lk_parameter options[] = {
 static const cli_example examples[] = {
     {"likely compare spring.csv autumn.csv", "the same distribution? where do they differ?"},
     {"likely compare a.npy b.npy --test sliced-energy --permutations 999 --json", "many rows, by sorting"},
+    {"likely compare flowers.csv --independence 'Petal.Length|Sepal.Length,Sepal.Width'", "is the one independent of the others?"},
     {"likely compare spring.lk autumn.lk", "divergences with bounds, distances, and which components belong together"},
     {"likely compare a.lk b.lk --draws 1000000 --json", "a tenth of the variance, for machines"},
     {NULL, NULL},
@@ -231,6 +233,13 @@ static int load(cli_command *command, const char *path, side *out)
 static int run(cli_command *command)
 {
     side a = {0}, b = {0};
+    if ((command->operand_count == 1) != cli_given(command, "independence")) {
+        return cli_usage_error(command, command->operand_count == 1 ? "compare takes two models or two tables; one table with --independence 'X|Y'"
+                                                                    : "--independence is of one table, and there are two operands");
+    }
+    if (command->operand_count == 1) {
+        return cli_compare_columns(command);
+    }
     if (strcmp(command->operands[0], "-") == 0 && strcmp(command->operands[1], "-") == 0) {
         return cli_usage_error(command, "only one of the two can be standard input");
     }
@@ -255,16 +264,17 @@ extern const cli_verb cli_verb_compare;
 const cli_verb cli_verb_compare = {
     .name = "compare",
     .summary = "are two tables the same, how far apart are two models",
-    .operands = "A B",
+    .operands = "A [B]",
     .description =
         "Two tables: do they have the same distribution? A test with its p-value, the size of the difference, and where it is: feature by "
         "feature, and the rows where one table has most more than the other (the witness). Columns are found by name; rows with a missing "
-        "value are left out. The tests:\n\n" LK_TWO_SAMPLE_TEST_LIST(TWO_SAMPLE_LINE)
+        "value are left out. The tests:\n\n" LK_TWO_SAMPLE_TEST_LIST(TEST_LINE)
+        "One table and --independence: are columns independent of others? By:\n\n" LK_INDEPENDENCE_TEST_LIST(TEST_LINE)
         "Two models over the same features, found by name in any order: Kullback-Leibler divergences KL(A || B), the mean of log a(x) - "
         "log b(x) over x of A, and KL(B || A), and Jensen-Shannon divergence, each in nats by Monte Carlo with its standard error. For mixtures of normal distributions also "
         "bounds that hold for certain, the L2 distance, and the 2-Wasserstein distance over couplings of components with what it moves "
         "where (in the units of the data: with unlike units, standardize them first). Models of any method can be compared; where a closed form does not exist, it is said why.",
-    .operands_min = 2,
+    .operands_min = 1,
     .operands_max = 2,
     .groups = CLI_OUTPUT | CLI_JSON | CLI_READING | CLI_FEATURES | CLI_IGNORE,
     .options = options,

@@ -147,6 +147,7 @@ lk_status lki_samples_read(lki_testing *t, const lk_table *a, const lk_table *b)
     const lk_roles roles = {.size = sizeof roles, .features = t->options.features, .ignore = t->options.ignore};
     int64_t *features = NULL, *matched = NULL, d = 0;
     lk_status status = LK_OK;
+    t->single = b == NULL;
     LKI_GOTO(status, done, lki_roles_resolve(ctx, a, &roles, &features, &d, NULL, NULL, NULL));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, sizeof *matched, &matched));
     if (b != NULL) {
@@ -264,8 +265,9 @@ lk_status lki_tell_samples(lki_testing *t, const char *test)
     }
     LKI_TRY(lki_tell(t, "features", names));
     LKI_TRY(lki_tell(t, "test", json_string(test)));
-    LKI_TRY(lki_tell(t, "rows", json_pack("[I,I]", (json_int_t)s->n, (json_int_t)s->m)));
-    LKI_TRY(lki_tell(t, "left_out", json_pack("[I,I]", (json_int_t)s->left_out[0], (json_int_t)s->left_out[1])));
+    LKI_TRY(lki_tell(t, "rows", t->single ? json_pack("[I]", (json_int_t)s->n) : json_pack("[I,I]", (json_int_t)s->n, (json_int_t)s->m)));
+    LKI_TRY(lki_tell(t, "left_out", t->single ? json_pack("[I]", (json_int_t)s->left_out[0])
+                                              : json_pack("[I,I]", (json_int_t)s->left_out[0], (json_int_t)s->left_out[1])));
     return lki_tell(t, "scale", lki_json_numbers(s->scale, s->d));
 }
 

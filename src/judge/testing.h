@@ -34,6 +34,7 @@ typedef struct lki_testing {
     lk_context *ctx;
     lk_test_options options;
     lki_samples samples;
+    bool single;             /* rows of one table */
     lki_kernel_id kernel;
     double *bandwidth;       /* d, of the scaled features */
     lk_test *out;

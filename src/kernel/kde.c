@@ -22,14 +22,6 @@ static const lk_parameter parameters[] = {
      "densities may be off by X of themselves, every one of them, where that is cheaper; kernel gaussian; 0 = exact"},
 };
 
-/* Rows with a weight above 0, in memory. */
-typedef struct gathered {
-    double *x, *w;
-    size_t x_capacity, w_capacity;
-    int64_t n;
-    double total;
-} gathered;
-
 /* Ends (2 d: lower, then upper), or NULL where there are none. */
 static lk_status find_bounds(lk_context *ctx, const lki_fit_task *task, double **out)
 {
@@ -67,7 +59,7 @@ static lk_status check_inside(lk_context *ctx, const lki_fit_task *task, const d
     return LK_OK;
 }
 
-static lk_status gather(lk_context *ctx, const lki_fit_task *task, const double *ends, gathered *g)
+lk_status lki_kde_gather(lk_context *ctx, const lki_fit_task *task, const double *ends, lki_kde_gathered *g)
 {
     const lki_dataset *data = task->data;
     lki_block block = {0};
@@ -117,14 +109,14 @@ static lk_status kde_fit(lk_context *ctx, const lki_fit_task *task, void **state
 {
     const lki_kernel_law *law = lki_kernel_law_find(lki_value_text(task->values, "kernel"));
     const bool linear = strcmp(lki_value_text(task->values, "regression"), "linear") == 0;
-    gathered g = {0};
+    lki_kde_gathered g = {0};
     lki_kde_choice choice = {.leave_one_out = (double)NAN};
     lki_kde *kde = NULL;
     double *ends = NULL, *matrix = NULL;
     const char *text = lki_value_text(task->values, "bandwidth");
     lk_status status = LK_OK;
     LKI_GOTO(status, done, find_bounds(ctx, task, &ends));
-    LKI_GOTO(status, done, gather(ctx, task, ends, &g));
+    LKI_GOTO(status, done, lki_kde_gather(ctx, task, ends, &g));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)task->data->d, sizeof(double), &choice.bandwidth));
     const lki_kde_rows rows = {g.x, g.w, task->names, g.n, task->data->d, g.total};
     LKI_GOTO(status, done, lki_kde_matrix(ctx, law, text, &rows, &matrix));

@@ -72,6 +72,16 @@ typedef struct lki_kde_rows {
     double total;        /* sum of w: how many rows they count as */
 } lki_kde_rows;
 
+/* Rows with a weight above 0, in memory; x and w are released by lki_release(). `ends` (2 d: lower, then upper; NULL = none) must hold them.
+ * Errors: LK_ERROR_DATA (no such row, or one outside), those of reading. */
+typedef struct lki_kde_gathered {
+    double *x, *w;
+    size_t x_capacity, w_capacity;
+    int64_t n;
+    double total;
+} lki_kde_gathered;
+lk_status lki_kde_gather(lk_context *ctx, const lki_fit_task *task, const double *ends, lki_kde_gathered *g) LK_NODISCARD;
+
 /* What a rule found. */
 typedef struct lki_kde_choice {
     double *bandwidth;      /* d */

@@ -31,6 +31,11 @@ for t in mmd cross-mmd kid energy sliced-energy c2st; do likely compare s.csv t.
 likely compare - t.csv --features x,y --test energy <s.csv | sed -n 1,2p
 likely compare s.csv t.csv --features y,x --test energy --permutations 99 --threads 1 >p
 likely compare s.csv t.csv --features y,x --test energy --permutations 99 --threads 2 | cmp - p && echo "the same on any number of threads"
+echo == one table
+awk 'BEGIN { print "a,b,c"; for (i = 0; i < 80; i++) { x = sin(7 * i) * 2; printf "%.4f,%.4f,%.4f\n", x, x * x + 0.3 * cos(11 * i * i), cos(5 * i * i + 1) } }' >u.csv
+likely compare u.csv --independence 'a|b' | sed 's/[0-9.]*[0-9]\.[0-9]*/#/g'
+likely compare u.csv --independence 'b|a,c' --test dcorr --json | json 'v["test"], v["features"], v["left"], v["rows"], v["p"], v["b"]'
+likely compare u.csv --independence 'a|c' --json | json 'v["test"], v["p"] > .05'
 echo == wrong
 try likely compare a.lk
 try likely compare a.lk x.lk
@@ -42,3 +47,7 @@ try likely compare a.lk nothing.lk
 try likely compare s.csv t.csv --test student
 try likely compare s.csv t.csv --features who
 try likely compare s.csv nothing.csv
+try likely compare u.csv
+try likely compare u.csv --independence 'a,b'
+try likely compare u.csv t.csv --independence 'a|b'
+try likely compare u.csv --independence 'a|z'
