@@ -43,7 +43,7 @@ def ticks(low, high, count=4):
     """Round numbers within a range."""
     step = 10 ** np.floor(np.log10((high - low) / count))
     step *= min((m for m in (1, 2, 5, 10) if (high - low) / (step * m) <= count), default=10)
-    return np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
+    return np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step + 0.0
 
 
 class Frame:
@@ -55,10 +55,10 @@ class Frame:
         self.x, self.y = x, y
         self.parts = []
         for tick in ticks(*x):
-            self.parts.append('<text x="%.1f" y="%d" text-anchor="middle">%s</text>' % (self.at(tick, y[0])[0], self.height - 22, "%g" % tick))
+            self.parts.append('<text x="%.1f" y="%d" text-anchor="middle">%s</text>' % (self.at(tick, y[0])[0], self.height - 22, "%g" % (tick + 0)))
         for tick in ticks(*y):
             self.parts.append('<text x="%d" y="%.1f" text-anchor="end" dominant-baseline="middle">%s</text>'
-                              % (self.left - 6, self.at(x[0], tick)[1], "%g" % tick))
+                              % (self.left - 6, self.at(x[0], tick)[1], "%g" % (tick + 0)))
         self.parts.append('<text x="%.1f" y="%d" text-anchor="middle">%s</text>' % ((self.left + self.width) / 2, self.height - 6,
                                                                                    escape(names[0])))
         self.parts.append('<text transform="translate(11 %.1f) rotate(-90)" text-anchor="middle">%s</text>'
@@ -112,8 +112,8 @@ def cells(model, names):
             if share[i, j] > .04:
                 x, y = frame.at(edges[0][i], edges[1][j + 1])
                 right, bottom = frame.at(edges[0][i + 1], edges[1][j])
-                frame.parts.append('<path d="M%.1f %.1fH%.1fV%.1fH%.1fz" fill="%s" fill-opacity="%.2f"/>'
-                                   % (x, y, right + .3, bottom + .3, x, FILL, share[i, j]))
+                frame.parts.append('<path d="M%.1f %.1fH%.1fV%.1fH%.1fz" fill="%s" fill-opacity="%.2f" shape-rendering="crispEdges"/>'
+                                   % (x, y, right, bottom, x, FILL, share[i, j]))
     return frame.svg("density of %s and %s" % tuple(names))
 
 

@@ -132,7 +132,7 @@ class Estimator:
 
     def _more_tags(self):
         tags = {"allow_nan": self._method["missing_values"], "requires_y": self._kind in ("classifier", "regressor")}
-        if any(p["name"] == "batch" for p in self._method["parameters"]):
+        if any(p["name"] == "batch" and default_of(p) for p in self._method["parameters"]):
             reason = "trained on random batches of row numbers: a row of weight 0 takes a place in them"
             tags["_xfail_checks"] = {"check_sample_weights_invariance": reason}
         return tags
@@ -157,7 +157,7 @@ class Estimator:
         features = [c.name or "x%d" % (i + 1) for i, c in enumerate(columns)]
         roles = {}
         if y is not None:
-            roles["target" if "target" in self._roles() else "label"] = with_column(columns, y, "y")
+            roles["label" if self._label else "target"] = with_column(columns, y, "y")
         if sample_weight is not None:
             roles["weight"] = with_column(columns, weights_of(sample_weight, rows), "weight")
         if partition is not None:
@@ -286,6 +286,14 @@ class Estimator:
     def evaluate(self, X, weight=None):
         """How well the model predicts rows, and whether it is calibrated."""
         return self._fitted().evaluate(X, weight)
+
+    def report(self, X, path=None, **options):
+        """A page about the model and its data: see Model.report()."""
+        return self._fitted().report(X, path, **options)
+
+    def importance(self, X, target=None, **options):
+        """Which features a prediction rests on: see Model.importance()."""
+        return self._fitted().importance(X, target, **options)
 
     def _repr_html_(self):
         return self.model_._repr_html_() if "model_" in vars(self) else "<pre>%s: not fitted yet</pre>" % escaped(repr(self))
@@ -431,7 +439,7 @@ class ClusterVerbs(Groups):
 
 
 class Classifier(Estimator):
-    """A distribution for each class, and Bayes' rule."""
+    """The class of a row given its features."""
 
     _kind, _label = "classifier", True
 
@@ -475,6 +483,10 @@ class Classifier(Estimator):
     def score(self, X, y, sample_weight=None):
         """Share of the rows whose class is right."""
         return float(np.average(self.predict(X) == column_of(y), weights=sample_weight))
+
+
+class DensityClassifier(Classifier):
+    """A distribution for each class, and Bayes' rule."""
 
     def score_samples(self, X):
         """Log density of each row without its class, nats."""
@@ -652,7 +664,7 @@ def fit_of(bases, info):
     weighted = ", sample_weight=None" if "weight" in roles else ""
     weight = ", sample_weight" if weighted else ""
     words = "sample_weight: 2 counts a row twice, 0 leaves it out. " if weighted else ""
-    if Classifier in bases:
+    if issubclass(bases[0], Classifier):
         source = "def fit(self, X, y%s):\n    return self._fit_classes(X, y%s)\n" % (weighted, weight)
         doc = "Learns the distribution of each class of y. X may be a frame and y the name of a column of it. %s" % words
     elif Regressor in bases:
@@ -676,7 +688,7 @@ def fit_of(bases, info):
 def estimator_class(info, name, bases):
     """The class of one method."""
     parameters = [(p["name"], default_of(p), parameter_doc(p, default_of(p))) for p in info["parameters"]]
-    common = COMMON + [PRIORS] * (Classifier in bases)
+    common = COMMON + [PRIORS] * (DensityClassifier in bases)
     parameters += [(key, default, "    %s : default %r\n        %s\n" % (key, default, text)) for key, default, text in common]
     arguments = ", ".join("%s=%r" % (key, default) for key, default, _ in parameters)
     first = arguments.split(", ", 1) if len(info["parameters"]) else ["", arguments]
@@ -685,12 +697,12 @@ def estimator_class(info, name, bases):
     scope = {}
     exec(compile(source, MADE, "exec"), scope)
     init = scope["__init__"]
-    what = {Classifier: "Classes, each with a distribution of its own: ", Regressor: ""}.get(bases[0], "")
+    what = {DensityClassifier: "Classes, each with a distribution of its own: ", Classifier: "Classes: "}.get(bases[0], "")
     doc = "%s%s.\n\nMethod %s; offers %s. %s.\n\nParameters\n----------\n%s\nAttributes\n----------\n%s" % (
         what, info["summary"], info["name"], ", ".join(info["operations"]), info["citation"] or "", "".join(text for _, _, text in parameters),
         "    model_ : likely.Model\n        the fitted distribution, with all its verbs\n    n_features_in_ : int\n"
         "    feature_names_in_ : array\n        names of the features, where the data have some\n"
-        + ("    classes_ : array\n        the classes, in the order of predict_proba()\n" if Classifier in bases else ""))
+        + ("    classes_ : array\n        the classes, in the order of predict_proba()\n" if issubclass(bases[0], Classifier) else ""))
     body = {"__init__": init, "__doc__": doc, "__module__": "likely", "_method": info, "_names": tuple(key for key, _, _ in parameters),
             "_defaults": tuple(default for _, default, _ in parameters), "fit": fit_of(bases, info)}
     init.__qualname__ = name + ".__init__"
@@ -701,11 +713,11 @@ def bases_of(info):
     """What kinds of estimator a method is: by its roles and operations."""
     operations, roles = info["operations"], (info["roles"] or "").split(",")
     if "target" in roles:
-        return [((Regressor,), "")]
+        return [((Regressor,), ""), ((Classifier,), "Classifier")]
     grouped = "responsibilities" in operations
     if "log_density" not in operations:
         return [((ClusterVerbs,) if grouped else (Estimator,), "")]
-    return [((MixtureVerbs, Density) if grouped else (Density,), ""), ((Classifier,), "Classifier")]
+    return [((MixtureVerbs, Density) if grouped else (Density,), ""), ((DensityClassifier,), "Classifier")]
 
 
 def classes():

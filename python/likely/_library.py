@@ -1,10 +1,10 @@
 """Finds and calls the shared library: its structures, contexts, errors as exceptions, and calls that Ctrl-C can stop."""
 import ctypes
 import os
-import queue
 import sys
 import threading
 import warnings
+from _queue import SimpleQueue  # without what else `queue` imports
 from ctypes import POINTER, c_char_p, c_double, c_int, c_int64, c_size_t, c_uint, c_void_p
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -112,14 +112,35 @@ class Modes(ctypes.Structure):
 
 
 class SamplerOptions(ctypes.Structure):
-    _fields_ = [("size", c_size_t), ("method", c_char_p), ("steps", c_int64), ("sigma_max", c_double), ("sigma_min", c_double),
-                ("step_size", c_double), ("seed", c_int64)]
+    _fields_ = [("size", c_size_t), ("method", c_char_p), ("steps", c_int64), ("schedule", c_char_p), ("sigma_max", c_double),
+                ("sigma_min", c_double), ("step_size", c_double), ("churn", c_double), ("order", c_int64), ("tolerance", c_double),
+                ("weak", c_void_p), ("seed", c_int64)]
 
 
 class SamplerReport(ctypes.Structure):
-    _fields_ = [("size", c_size_t), ("method", c_char_p), ("rows", c_int64), ("steps", c_int64), ("sigma_max", c_double),
-                ("sigma_min", c_double), ("step_size", c_double), ("acceptance", c_double), ("r_hat", c_double),
-                ("effective", c_double), ("step_error", c_double), ("step_error_most", c_double)]
+    _fields_ = [("size", c_size_t), ("method", c_char_p), ("rows", c_int64), ("steps", c_int64), ("evaluations", c_double),
+                ("sigma_max", c_double), ("sigma_min", c_double), ("step_size", c_double), ("acceptance", c_double), ("r_hat", c_double),
+                ("effective", c_double), ("step_error", c_double), ("step_error_most", c_double), ("steps_saved", c_int64),
+                ("start", c_double)]
+
+
+class ReportOptions(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("title", c_char_p), ("data", c_char_p), ("command", c_char_p), ("features", c_char_p),
+                ("id", c_char_p), ("held_out", c_void_p), ("points", c_int64), ("strange", c_int64), ("seed", c_int64)]
+
+
+class TestOptions(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("test", c_char_p), ("kernel", c_char_p), ("bandwidth", c_char_p), ("features", c_char_p),
+                ("ignore", c_char_p), ("unscaled", c_int), ("permutations", c_int64), ("slices", c_int64), ("blocks", c_int64),
+                ("seed", c_int64)]
+
+
+class Importance(ctypes.Structure):
+    _fields_ = [("feature", c_int64), ("drop", c_double), ("standard_error", c_double)]
+
+
+class ImportanceOptions(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("target", c_char_p), ("weight", c_char_p), ("repeats", c_int64), ("seed", c_int64)]
 
 
 class DetectOptions(ctypes.Structure):
@@ -309,6 +330,13 @@ PROTOTYPES = {
     "lk_detector_rows": (c_int, [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p]),
     "lk_false_discovery_threshold": (c_int, [c_void_p, c_void_p, c_int64, c_double, POINTER(c_double)]),
     "lk_select": (c_int, [c_void_p, c_void_p, POINTER(SelectOptions), OUT]),
+    "lk_report_json": (c_int, [c_void_p, c_void_p, c_void_p, POINTER(ReportOptions), OUT]),
+    "lk_report_html": (c_int, [c_void_p, c_void_p, c_void_p, POINTER(ReportOptions), OUT]),
+    "lk_report_write": (c_int, [c_void_p, c_void_p, c_void_p, POINTER(ReportOptions), c_char_p]),
+    "lk_model_importance": (c_int, [c_void_p, c_void_p, c_void_p, POINTER(ImportanceOptions), OUT, POINTER(c_int64)]),
+    "lk_test_two_samples": (c_int, [c_void_p, c_void_p, c_void_p, POINTER(TestOptions), OUT]),
+    "lk_test_info": (c_int, [c_void_p, c_void_p, OUT]),
+    "lk_test_free": (None, [c_void_p, c_void_p]),
     "lk_selection_rows": (c_int64, [c_void_p, OUT, OUT]),
     "lk_selection_info": (c_int, [c_void_p, c_void_p, OUT]),
     "lk_selection_free": (None, [c_void_p, c_void_p]),
@@ -387,7 +415,7 @@ class Worker:
     """A thread that runs long calls for the main thread, which meanwhile can be interrupted."""
 
     def __init__(self):
-        self.jobs = queue.SimpleQueue()
+        self.jobs = SimpleQueue()
         threading.Thread(target=self.serve, name="likely", daemon=True).start()
 
     def serve(self):
@@ -503,10 +531,10 @@ def quick(function, *arguments):
         made.messages.clear()
 
 
-def text_of(function, *arguments):
+def text_of(function, *arguments, run=quick):
     """The text that a call hands out."""
     out = c_void_p()
-    quick(function, *arguments, ctypes.byref(out))
+    run(function, *arguments, ctypes.byref(out))
     try:
         return ctypes.string_at(out.value).decode()
     finally:

@@ -7,9 +7,9 @@ import numpy as np
 
 from . import _library
 from ._data import Column, Table, array_column, columns_of, fresh, rows_of, table_of
-from ._library import (ArgumentError, CompareOptions, Comparison, DetectOptions, Evaluation, FitOptions, IntervalOptions, Intervals,
-                       Modes, NotTrustedWarning, RatioOptions, RatioTest, Roles, SamplerOptions, SamplerReport, SelectOptions, Setting,
-                       Stability, StabilityOptions, UnsupportedError, lib, options)
+from ._library import (ArgumentError, CompareOptions, Comparison, DetectOptions, Evaluation, FitOptions, Importance, ImportanceOptions,
+                       IntervalOptions, Intervals, Modes, NotTrustedWarning, RatioOptions, RatioTest, ReportOptions, Roles, SamplerOptions,
+                       SamplerReport, SelectOptions, Setting, Stability, StabilityOptions, TestOptions, UnsupportedError, lib, options)
 
 DOUBLE = ctypes.sizeof(ctypes.c_double)
 # Rows that are answered at once, without the thread that lets Ctrl-C through.
@@ -245,18 +245,24 @@ class Model:
         """P(X_j <= x_j) of each feature by itself, rows x features."""
         return self._answer(lib.lk_model_cdf, x, len(self.features))
 
-    def sample(self, n=1, seed=1, *, first_row=0, given=None, method=None, steps=None, report=False):
+    def sample(self, n=1, seed=1, *, first_row=0, given=None, report=False, **sampler):
         """n new rows, n x features; row i of a seed is the same whatever is drawn beside it. given: values of some features, such as
-        {"x": 1.5}: the others are drawn. method: exact, langevin or probability-flow, by the score alone; with report, also how far to
-        trust them."""
+        {"x": 1.5}: the others are drawn. sampler: how, by the score alone: method, steps, schedule, sigma_max, sigma_min, step_size, churn,
+        order, tolerance, weak (a model), as `likely help sample` has them; with report, also how far to trust the rows."""
         if n < 1:
             raise ArgumentError("Invalid value for 'n_samples': %s; at least 1 row is drawn" % (n,))
         model = self if given is None else self.condition(given)
         out = np.empty((int(n), len(model.features)))
-        if method is None and steps is None and not report and "sample" in model.operations:
+        if not sampler and not report and "sample" in model.operations:
             _library.call(lib.lk_model_sample, model._pointer, int(seed), first_row, len(out), out.ctypes.data)
             return out
-        chosen = options(SamplerOptions, method=method, steps=steps, seed=int(seed))
+        known = [name for name, _ in SamplerOptions._fields_[1:-1]]
+        for name in sampler:
+            if name not in known:
+                raise ArgumentError("a sampler has no %s; it has %s" % (name, ", ".join(known)))
+        if sampler.get("weak") is not None:
+            sampler["weak"] = model_of(sampler["weak"])._pointer
+        chosen = options(SamplerOptions, **sampler, seed=int(seed))
         sampler = _library.pointer_of(lib.lk_sampler_new, model._pointer, ctypes.byref(chosen))
         try:
             _library.call(lib.lk_sampler_rows, sampler, first_row, len(out), out.ctypes.data)
@@ -453,6 +459,31 @@ class Model:
         lib.lk_free(_library.context().value, ctypes.cast(found.groups, ctypes.c_void_p))
         return Result(fields(found, skip=("size", "groups", "count")), groups=groups)
 
+    def importance(self, data, target=None, *, weight=None, repeats=None, seed=1):
+        """Which features a prediction rests on: a list of results with feature, drop (nats a row lost where its values are exchanged among
+        the rows) and standard_error. target: a feature, or the label's name; without, the class or the model's own target."""
+        table = table_for(data, self)
+        chosen = options(ImportanceOptions, target=encoded(target), weight=weight, repeats=repeats, seed=int(seed))
+        items, count = ctypes.c_void_p(), ctypes.c_int64()
+        _library.call(lib.lk_model_importance, self._pointer, table._pointer, ctypes.byref(chosen), ctypes.byref(items), ctypes.byref(count))
+        found = [fields(one, skip=()) for one in ctypes.cast(items, ctypes.POINTER(Importance))[:count.value]]
+        lib.lk_free(_library.context().value, items)
+        for one in found:
+            one["feature"] = self.features[one["feature"]]
+        return found
+
+    def report(self, data, path=None, *, title=None, name=None, features=None, id=None, held_out=None, points=None, strange=None, seed=1):
+        """One self-contained HTML page about the model and its data. With path it is written there, else given as text. name: what the data
+        are called; held_out: rows that the model was not fitted to, by which it is judged."""
+        table, kept = table_for(data, self), None if held_out is None else table_for(held_out, self)
+        if name is None and isinstance(data, (str, os.PathLike)):
+            name = os.path.basename(os.fspath(data))
+        chosen = options(ReportOptions, title=title, data=name, features=listed(features), id=encoded(id), points=points, strange=strange,
+                         held_out=None if kept is None else kept._pointer, seed=int(seed))
+        if path is None:
+            return _library.text_of(lib.lk_report_html, self._pointer, table._pointer, ctypes.byref(chosen), run=_library.call)
+        return _library.call(lib.lk_report_write, self._pointer, table._pointer, ctypes.byref(chosen), os.fsencode(path))
+
     def export(self, path, format="c", prefix=None):
         """Writes it for another program: c (a C99 file without dependencies), json, sklearn-json, sklearn-npz, mclust-json, mclust-r."""
         if format not in EXPORTS:
@@ -556,9 +587,22 @@ def load(path):
     return Model(path)
 
 
-def compare(a, b, *, draws=None, seed=1):
-    """How far apart two models are (or fitted estimators, or paths of model files): divergences kl, kl_reverse and js with estimate, error
-    and bounds, l2, wasserstein, and which components belong together (plan, distances)."""
+def is_model(thing):
+    return isinstance(thing, Model) or hasattr(thing, "model_") or isinstance(thing, (str, os.PathLike)) and os.fspath(thing).endswith(".lk")
+
+
+def compare(a, b, *, draws=None, seed=1, **test):
+    """How far apart two models are (or fitted estimators, or paths of .lk files): divergences kl, kl_reverse and js with estimate, error
+    and bounds, l2, wasserstein, and which components belong together (plan, distances).
+
+    Or whether two data sets have the same distribution: p, statistic, effect, and where they differ (by_feature, witness). test: how, by
+    test, kernel, bandwidth, features, ignore, unscaled, permutations, slices, blocks, as `likely help compare` has them."""
+    if not is_model(a) and not is_model(b):
+        return same_distribution(a, b, dict(test, seed=int(seed)))
+    if not is_model(a) or not is_model(b):
+        raise ArgumentError("one is a model and one data: compare two models, or two data sets")
+    if test:
+        raise ArgumentError("%s: options of a test of two data sets; these are models" % ", ".join(test))
     a, b = model_of(a), model_of(b)
     chosen, found = options(CompareOptions, draws=draws, seed=int(seed)), options(Comparison)
     _library.call(lib.lk_model_compare, a._pointer, b._pointer, ctypes.byref(chosen), ctypes.byref(found))
@@ -568,6 +612,22 @@ def compare(a, b, *, draws=None, seed=1):
         answer[name] = fields(answer[name])
     answer["plan"], answer["distances"] = taken_over(found.plan, shape), taken_over(found.distances, shape)
     return answer
+
+
+def same_distribution(a, b, test):
+    known = [name for name, _ in TestOptions._fields_[1:]]
+    for name in test:
+        if name not in known:
+            raise ArgumentError("a test has no %s; it has %s" % (name, ", ".join(known)))
+    for name in ("bandwidth", "features", "ignore"):
+        if test.get(name) is not None:
+            test[name] = setting_text(test[name])
+    a, b, chosen = table_of(a), table_of(b), options(TestOptions, **test)
+    pointer = _library.pointer_of(lib.lk_test_two_samples, a._pointer, b._pointer, ctypes.byref(chosen))
+    try:
+        return Result(json.loads(_library.text_of(lib.lk_test_info, pointer)))
+    finally:
+        lib.lk_test_free(_library.context().value, pointer)
 
 
 def select(data, count=None, *, method=None, kernel=None, bandwidth=None, split=None, uniform=False, model=None, features=None,

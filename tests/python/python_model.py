@@ -82,8 +82,10 @@ class Answers(unittest.TestCase):
         self.assertFalse((self.model.sample(5, seed=6) == draws[:5]).any())
         given = self.model.sample(20, given={"x1": 0})
         self.assertEqual(given.shape, (20, 2))
-        by_score, told = self.model.sample(50, method="probability-flow", report=True)
-        self.assertEqual(told.method, "probability-flow")
+        by_score, told = self.model.sample(50, method="heun", steps=20, report=True)
+        self.assertEqual(told.method, "heun")
+        with self.assertRaisesRegex(ValueError, "a sampler has no stepz"):
+            self.model.sample(5, stepz=3)
         self.assertEqual(by_score.shape, (50, 3))
 
     def test_modes_denoise_cdf(self):
@@ -118,6 +120,22 @@ class Answers(unittest.TestCase):
         self.assertAlmostEqual(told.kl.lower, .5, 9)  # of unit normals: half the squared distance
         self.assertAlmostEqual(told.wasserstein, 1, 9)
         np.testing.assert_allclose(told.plan, [[1]])
+        same = likely.compare(self.x[:300], self.x[300:600], permutations=99)
+        moved = likely.compare(self.x[:300], self.x[300:600] + [.8, 0, 0], permutations=99)
+        self.assertGreater(same.p, .05)
+        self.assertLess(moved.p, .05)
+        with self.assertRaisesRegex(ValueError, "compare two models, or two data sets"):
+            likely.compare(a, self.x)
+
+    def test_report_and_importance(self):
+        drops = {one.feature: one.drop for one in self.model.importance(self.x, "x2", repeats=2)}
+        self.assertGreater(drops["x1"], 10 * abs(drops.get("x2", 0)))
+        try:
+            page = self.model.report(self.x, title="three <columns>")
+        except likely.UnavailableError:
+            self.skipTest("skipped: this build holds no page (Node.js was absent)")
+        self.assertIn("three &lt;columns>", page.replace("&gt;", ">"))
+        self.assertTrue(page.lower().startswith("<!doctype html"))
 
     def test_evaluate_and_intervals(self):
         told = self.model.evaluate(self.x)
@@ -148,6 +166,33 @@ class Answers(unittest.TestCase):
         groups = likely.fit(x, components=2).stability(x, draws=5)
         self.assertEqual(len(groups.groups), 2)
         self.assertGreater(groups.rand_mean, .9)
+
+
+class Layouts(unittest.TestCase):
+    def test_structures_are_those_of_the_headers(self):
+        """Every ctypes structure has the fields of its C struct: names, order and kinds, read from the headers."""
+        import ctypes
+        import glob
+        import re
+        from likely import _library
+        text = "".join(open(path, encoding="utf-8").read() for path in glob.glob(source("include", "likely", "*.h")))
+        text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+        kinds = {"size_t": ctypes.c_size_t, "int64_t": ctypes.c_int64, "double": ctypes.c_double, "int": ctypes.c_int, "char": ctypes.c_char}
+        looked = 0
+        for body, name in re.findall(r"typedef struct \w+ \{([^}]*)\} lk_(\w+);", text):
+            ours = getattr(_library, "".join(part.capitalize() for part in name.split("_")), None)
+            if ours is not None and isinstance(ours, type) and issubclass(ours, ctypes.Structure):
+                looked += 1
+                fields = [line.strip() for line in body.split(";") if line.strip()]
+                self.assertEqual([re.search(r"(\w+)(, \w+)?$", f).group(1) for f in fields], [f[0] for f in ours._fields_], name)
+                for field, (_, kind, *_) in zip(fields, ours._fields_):
+                    word = field.replace("const ", "").split()[0]
+                    if "*" in field:
+                        self.assertEqual(ctypes.sizeof(kind), 8, "%s of %s" % (field, name))
+                    elif word in kinds:
+                        self.assertIs(kind, kinds[word], "%s of %s" % (field, name))
+        ours = [n for n, v in vars(_library).items() if isinstance(v, type) and issubclass(v, ctypes.Structure)]
+        self.assertEqual(looked, len(ours))
 
 
 class Files(unittest.TestCase):
