@@ -164,7 +164,8 @@ class Comparison(ctypes.Structure):
 class SelectOptions(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("count", c_int64), ("method", c_char_p), ("kernel", c_char_p), ("bandwidth", c_char_p),
                 ("split", c_char_p), ("uniform", c_int), ("model", c_void_p), ("features", c_char_p), ("discrepancy", c_int),
-                ("seed", c_int64)]
+                ("seed", c_int64),
+                ("clusters", c_int64), ("loss", c_char_p), ("lambda", c_double)]
 
 
 class IntervalOptions(ctypes.Structure):

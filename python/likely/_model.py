@@ -631,13 +631,18 @@ def same_distribution(a, b, test):
 
 
 def select(data, count=None, *, method=None, kernel=None, bandwidth=None, split=None, uniform=False, model=None, features=None,
-           discrepancy=None, seed=1):
-    """Fewer rows with the same distribution: rows (their numbers), weights, and how it was done and how good it is."""
+           discrepancy=None, seed=1, **others):
+    """Fewer rows with the same distribution: rows (their numbers), weights, and how it was done and how good it is. Methods, kernels and
+    their other options (such as clusters, loss, lambda) are those of `likely help select`."""
+    known = [name for name, _ in SelectOptions._fields_[1:]]
+    for name in others:
+        if name not in known:
+            raise ArgumentError("select has no %s; it has %s" % (name, ", ".join(known)))
     table = table_of(data)
     chosen = options(SelectOptions, count=count, method=method, kernel=kernel, split=split, uniform=int(uniform), features=listed(features),
                      bandwidth=None if bandwidth is None else setting_text(bandwidth), seed=int(seed),
                      model=None if model is None else model_of(model)._pointer,
-                     discrepancy=None if discrepancy is None else 1 if discrepancy else -1)
+                     discrepancy=None if discrepancy is None else 1 if discrepancy else -1, **others)
     pointer = _library.pointer_of(lib.lk_select, table._pointer, ctypes.byref(chosen))
     try:
         rows, weights = ctypes.c_void_p(), ctypes.c_void_p()

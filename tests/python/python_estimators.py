@@ -21,7 +21,10 @@ SMALL = {"bandwidth": 1.0, "steps": 200, "members": 1, "width": 16}
 def small(cls):
     estimator = cls()
     names = estimator.get_params()
-    changed = {k: v for k, v in SMALL.items() if k in names and (k != "bandwidth" or cls.__name__.endswith("Classifier"))}
+    changed = {k: v for k, v in SMALL.items() if k in names and (k != "bandwidth" or cls.__name__.endswith("Classifier") or
+                                                                  names[k] is None)}
+    if "insecure_test" in names:  # noise that is never the same twice cannot be checked for sameness; its classes' shares are not its own
+        changed.update({"insecure_test": True, "epsilon": 1e6}, **{"priors": "equal"} if "priors" in names else {})
     return estimator.set_params(**changed)
 
 
