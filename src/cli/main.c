@@ -14,6 +14,7 @@
     X(density) \
     X(score) \
     X(sample) \
+    X(schedule) \
     X(cluster) \
     X(predict) \
     X(impute) \

@@ -8,11 +8,15 @@
 static const lk_parameter options[] = {
     {"draws", LK_PARAMETER_INTEGER, NULL, 1, 1000000, NULL, NULL,
      "instead of means, so many draws of each row: columns row and draw (both from 0) in front"},
+    {"sampler", LK_PARAMETER_CHOICE, NULL, 0, 0, "dpm,heun,ddim,euler", NULL,
+     "of draws (one if --draws is not given): by the score alone, along the flow of the missing features"},
+    {"steps", LK_PARAMETER_INTEGER, NULL, 6, 100000000.0, NULL, NULL, "of --sampler; as of 'likely sample' if not given"},
 };
 
 static const cli_example examples[] = {
     {"likely impute faithful.lk gaps.csv -o whole.csv", "each gap by its mean given the rest of the row, and its sd"},
     {"likely impute faithful.lk gaps.csv --draws 20 -o twenty.csv", "twenty whole versions of each row"},
+    {"likely impute faithful.lk gaps.csv --draws 20 --sampler dpm", "the same by the model's score alone"},
     {NULL, NULL},
 };
 
@@ -120,7 +124,12 @@ static lk_status one_piece(filler *f, const lk_table *block, int64_t first, int6
         f->x[i] = f->values[i / f->d * f->inputs + f->features[i % f->d]];
     }
     if (status == LK_OK) {
-        status = f->draws > 0 ? lk_model_impute_draws(context, f->model, f->x, rows, cli_integer(f->command, "seed"),
+        const lk_sampler_options by_score = {.size = sizeof by_score, .method = cli_text(f->command, "sampler"),
+                                             .steps = cli_given(f->command, "steps") ? cli_integer(f->command, "steps") : 0,
+                                             .seed = cli_integer(f->command, "seed")};
+        status = by_score.method != NULL
+                     ? lk_model_impute_by_score(context, f->model, &by_score, f->x, rows, f->next_row, f->draws, f->filled)
+                 : f->draws > 0 ? lk_model_impute_draws(context, f->model, f->x, rows, cli_integer(f->command, "seed"),
                                                       f->next_row, f->draws, f->filled)
                               : lk_model_impute(context, f->model, f->x, rows, f->filled, f->sd);
     }
@@ -237,7 +246,11 @@ static int run(cli_command *command)
     if (code != CLI_DONE) {
         return code;
     }
+    if (cli_given(command, "steps") && !cli_given(command, "sampler")) {
+        return cli_usage_error(command, "--steps goes with --sampler");
+    }
     filler f = {.command = command, .draws = cli_integer(command, "draws")};
+    f.draws = f.draws == 0 && cli_given(command, "sampler") ? 1 : f.draws;
     lk_status status = lk_model_load(command->context, command->operands[0], &model);
     if (status == LK_OK) {
         status = lk_reader_open(command->context, command->operands[1], &options_of_reading, &f.reader);

@@ -264,6 +264,9 @@ static int tell(const cli_command *command, const lk_sampler *sampler)
     } else if (!isnan(r.step_error)) {
         cli_remark(command, "%s: %lld steps, %.0f scores a row; with half as many the draws move by %.2g standard deviations (root mean "
                             "square; at most %.2g)", r.method, (long long)r.steps, r.evaluations, r.step_error, r.step_error_most);
+    } else if (r.steps_saved > 0) {
+        cli_remark(command, "%s: begins at a noise of %.3g standard deviations; %lld steps saved, %lld taken", r.method, r.start,
+                   (long long)r.steps_saved, (long long)r.steps);
     } else if (r.evaluations > 0) {
         cli_remark(command, "%s: %lld steps, %.0f scores a row", r.method, (long long)r.steps, r.evaluations);
     }

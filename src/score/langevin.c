@@ -16,7 +16,7 @@ enum { PILOT_CHAINS = 64, PILOT_STEPS = 12, PILOT_TARGET_STEPS = 100 };
 /* Of underdamped chains, which a refusal sends back. */
 #define INERTIA_ACCEPTANCE 0.95
 /* Squared step without acceptance, in spreads^2: its stationary variance is off by a share of about a quarter of it. */
-#define UNADJUSTED_SQUARE 0.01
+#define UNADJUSTED_SQUARE 0.005
 
 /* Chains in memory at one level. */
 typedef struct chains {

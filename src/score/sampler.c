@@ -1,4 +1,5 @@
 /* Samplers as objects: exact draws where a family has them, and draws by the score for any model. */
+#include "score/kinetic.h"
 #include "score/sampler.h"
 #include "data/text_builder.h"
 #include "math/blas.h"
@@ -9,9 +10,7 @@
 /* Draws that tell where the model is and how wide; their seed. */
 enum { PLACE_DRAWS = 4096, PLACE_SEED = 0x6c696b66, STEPS_LEAST = 6, STEPS_MOST = 100000000 };
 
-/* Mean and standard deviation of each feature over draws; 0 and 1, as after standardize, where the model has no draws
- * of its own. */
-static lk_status place(lk_context *ctx, const lk_model *model, double *centre, double *scale)
+lk_status lki_sampler_units(lk_context *ctx, const lk_model *model, double *centre, double *scale)
 {
     const int64_t d = model->d;
     double *draws;
@@ -113,6 +112,20 @@ static lk_status read_options(lk_context *ctx, const lk_sampler_options *o, lk_s
     return lki_schedule_find(ctx, o->schedule, &s->schedule.kind);
 }
 
+/* The path of least kinetic energy for this model, where it is asked for. */
+static lk_status find_kinetic(lk_context *ctx, lk_sampler *s)
+{
+    if (!s->schedule.kind->from_data) {
+        return LK_OK;
+    }
+    if (s->model == NULL) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "the schedule %s wants a model with draws of its own", s->schedule.kind->public.name);
+    }
+    LKI_TRY(lki_kinetic_of_model(ctx, s->model, s->field, &s->kinetic));
+    s->schedule.kinetic = s->kinetic;
+    return LK_OK;
+}
+
 /* The weak model's field, in the units of the other's. */
 static lk_status open_weak(lk_context *ctx, const lk_model *weak, lk_sampler *s)
 {
@@ -156,6 +169,7 @@ static lk_status sampler_finish(lk_context *ctx, const lk_sampler_options *o, lk
         return LK_OK;
     }
     LKI_TRY(open_weak(ctx, o->weak, s));
+    LKI_TRY(find_kinetic(ctx, s));
     LKI_TRY(lki_zeros(ctx, d, LKI_POOLED * sizeof(double), &s->halves));
     LKI_TRY(lki_zeros(ctx, d, LKI_POOLED * sizeof(double), &s->chains));
     LKI_TRY(lki_zeros(ctx, d, sizeof(double), &s->within));
@@ -184,7 +198,7 @@ lk_status lk_sampler_new(lk_context *ctx, const lk_model *model, const lk_sample
     s->model = model;
     if (kind->rows != NULL) {
         LKI_GOTO(status, done, lki_allocate(ctx, (size_t)model->d, 2 * sizeof *units, &units));
-        LKI_GOTO(status, done, place(ctx, model, units, units + model->d));
+        LKI_GOTO(status, done, lki_sampler_units(ctx, model, units, units + model->d));
         LKI_GOTO(status, done, lki_field_of_model(ctx, model, units, units + model->d, &s->field));
     }
     LKI_GOTO(status, done, sampler_finish(ctx, o, s));
@@ -230,6 +244,7 @@ void lk_sampler_free(lk_sampler *s)
         const lki_memory memory = s->memory;
         lki_field_release(&memory, s->field);
         lki_field_release(&memory, s->weak);
+        lki_kinetic_free(&memory, s->kinetic);
         lki_memory_release(&memory, s->nodes);
         lki_memory_release(&memory, s->gaussian);
         lki_memory_release(&memory, s->halves);

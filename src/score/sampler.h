@@ -19,6 +19,7 @@ struct lk_sampler {
     lki_field *field; /* NULL: exact draws */
     lki_field *weak;  /* reflection */
     lki_schedule schedule;
+    struct lki_kinetic *kinetic; /* of the schedule of that name; NULL else */
     uint64_t seed;
     int64_t d, steps, rows; /* rows: drawn so far */
     int64_t order;
@@ -97,6 +98,19 @@ extern const lki_stepper lki_stepper_euler, lki_stepper_heun, lki_stepper_ddim, 
 
 /* dopri5.c: the nodes that a tolerance demands, found on rows of a fixed seed. */
 lk_status lki_dopri5_prepare(lk_context *ctx, lk_sampler *s) LK_NODISCARD;
+
+/* gaussian_start.c */
+lk_status lki_gaussian_start_prepare(lk_context *ctx, lk_sampler *s) LK_NODISCARD;
+lk_status lki_gaussian_start_rows(lk_context *ctx, lk_sampler *s, int64_t first_row, int64_t rows, double *u) LK_NODISCARD;
+/* Of a model in a field's units: mean (d), variances along the axes of its covariance (d), those axes (d x d): (d + 2) d doubles. Exact for
+ * normal distributions, else of 16384 draws. */
+lk_status lki_gaussian_moments(lk_context *ctx, const lk_model *model, const lki_field *f, double *gaussian) LK_NODISCARD;
+
+/* chained.c */
+lk_status lki_chained_rows(lk_context *ctx, lk_sampler *s, int64_t first_row, int64_t rows, double *u) LK_NODISCARD;
+
+/* sampler.c: mean and standard deviation of each feature over draws; 0 and 1 where the model has none of its own. */
+lk_status lki_sampler_units(lk_context *ctx, const lk_model *model, double *centre, double *scale) LK_NODISCARD;
 
 /* langevin.c: finds step sizes; then chains of these row numbers. */
 lk_status lki_langevin_prepare(lk_context *ctx, lk_sampler *s) LK_NODISCARD;

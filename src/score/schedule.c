@@ -1,5 +1,5 @@
 /* The schedules in use, each by its two functions of time. */
-#include "score/schedule.h"
+#include "score/kinetic.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -99,19 +99,31 @@ static double edm_time(const lki_schedule *s, double ratio)
     return (pow(ratio, 1.0 / RHO) - low) / (high - low);
 }
 
+static lki_path_point kinetic_at(const lki_schedule *s, double t)
+{
+    return lki_kinetic_at(s->kinetic, t);
+}
+
+static double kinetic_time(const lki_schedule *s, double ratio)
+{
+    return lki_kinetic_time(s->kinetic, ratio);
+}
+
 static const lki_schedule_kind kinds[] = {
     {{"edm", "noise levels dense where they are small: sigma^(1/7) in even steps",
-      "Karras et al. 2022, arXiv:2206.00364, equation 5"}, edm_at, edm_time},
+      "Karras et al. 2022, arXiv:2206.00364, equation 5"}, edm_at, edm_time, false},
     {{"ve", "variance exploding: noise grows in even ratios, data stay",
-      "Song et al. 2021, arXiv:2011.13456, section 3.4"}, ve_at, ve_time},
+      "Song et al. 2021, arXiv:2011.13456, section 3.4"}, ve_at, ve_time, false},
     {{"vp", "variance preserving: data fade as noise grows, rates from 0.1 to 20",
-      "Song et al. 2021, arXiv:2011.13456, section 3.4"}, vp_at, vp_time},
+      "Song et al. 2021, arXiv:2011.13456, section 3.4"}, vp_at, vp_time, false},
     {{"sub-vp", "as vp with less noise on the way: sigma = 1 - alpha^2",
-      "Song et al. 2021, arXiv:2011.13456, section 3.4"}, sub_vp_at, sub_vp_time},
+      "Song et al. 2021, arXiv:2011.13456, section 3.4"}, sub_vp_at, sub_vp_time, false},
     {{"cosine", "a quarter of a circle: cos and sin of t pi/2",
-      "Albergo and Vanden-Eijnden 2023, arXiv:2209.15571, section 2"}, cosine_at, cosine_time},
+      "Albergo and Vanden-Eijnden 2023, arXiv:2209.15571, section 2"}, cosine_at, cosine_time, false},
     {{"flow", "a straight line from noise to data (conditional optimal transport)",
-      "Lipman et al. 2023, arXiv:2210.02747, section 4"}, flow_at, flow_time},
+      "Lipman et al. 2023, arXiv:2210.02747, section 4"}, flow_at, flow_time, false},
+    {{"kinetic", "the path on which the model's rows move least, found from the model",
+      "Shaul et al. 2023, arXiv:2306.06626"}, kinetic_at, kinetic_time, true},
 };
 
 const lki_schedule_kind *lki_schedule_kind_at(int index)

@@ -18,12 +18,14 @@ typedef struct lki_path_point {
 typedef struct lki_schedule {
     const struct lki_schedule_kind *kind;
     double sigma_min, sigma_max;
+    const struct lki_kinetic *kinetic; /* of the kind that follows from data (kinetic.h), borrowed; NULL else */
 } lki_schedule;
 
 typedef struct lki_schedule_kind {
     lk_schedule_kind public;
     lki_path_point (*at)(const lki_schedule *s, double t);
     double (*time)(const lki_schedule *s, double ratio); /* the t at which sigma / alpha is this, above 0 */
+    bool from_data;                                      /* wants lki_schedule.kinetic */
 } lki_schedule_kind;
 
 /* Every schedule that there is; NULL beyond the last. */

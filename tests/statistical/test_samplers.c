@@ -100,7 +100,7 @@ static void laws(void **state)
         lk_sampler *sampler =
             sampler_of(ctx, model,
                        (lk_sampler_options){.method = langevin && !apart ? "mala" : "heun",
-                                            .steps = langevin && !apart ? 0 : langevin ? 200 : 100});
+                                            .steps = langevin && !apart ? 400 : langevin ? 200 : 100});
         check_ok(ctx, lk_sampler_rows(ctx, sampler, 0, N, draws));
         check_alike(ctx, model, draws, D);
         const lk_sampler_report r = report_of(sampler);
