@@ -6,13 +6,13 @@
 #include "normal_score.h"
 #include "vector.h"
 
-enum { VL = LKI_VL, SIDE = 2, TILE = SIDE * VL, BAND = 4 };
+/* BAND x SIDE sums stay in registers, of which AVX-512 has 32, others 16. */
+enum { VL = LKI_VL, SIDE = 2, TILE = SIDE * VL, BAND = LKI_ISA == 2 ? 8 : 4 };
 
 /* Shares below e^-50 of the largest are none. */
 #define LEAST_LOG_SHARE (-50.0)
 
-/* out_o = sum_i B[o out_step + i in_step] in_i for each row; in and out are tiles, TILE doubles a column. BAND outputs
- * at a time stay in registers. */
+/* out_o = sum_i B[o out_step + i in_step] in_i for each row; in and out are tiles, TILE doubles a column. BAND outputs at a time. */
 LKI_INLINE void product(const double *B, int64_t outs, int64_t out_step, int64_t ins, int64_t in_step, const double *in,
                         double *out)
 {
@@ -107,11 +107,11 @@ LKI_INLINE void add_pull(const lki_normal_terms *n, int64_t k, running *r, int64
  * whether any row has a share at all. */
 LKI_INLINE int take_share(const lki_normal_terms *n, int64_t k, running *r, int64_t d, const lki_vd *square, lki_vd *share)
 {
-    double most = 0.0;
+    int any = 0;
     for (int s = 0; s < SIDE; s++) {
         const lki_vd term = lki_vset1(n->log_c[k]) - lki_vset1(0.5) * square[s];
-        const lki_vd largest = lki_vmax(term, r->largest[s]), rise = largest - r->largest[s];
-        if (lki_vmax_lane(rise) > 0.0) {
+        const lki_vd largest = lki_vmax(term, r->largest[s]);
+        if (lki_vany(lki_vgt(term, r->largest[s]))) {
             const lki_vd scale = lki_vexp_lanes(r->largest[s] - largest); /* 1 where nothing changed; 0 at first */
             r->sum[s] *= scale;
             r->excess[s] *= scale;
@@ -121,12 +121,15 @@ LKI_INLINE int take_share(const lki_normal_terms *n, int64_t k, running *r, int6
             r->largest[s] = largest;
         }
         const lki_vd below = term - largest;
-        share[s] = lki_vselect(lki_vlt(below, lki_vset1(LEAST_LOG_SHARE)), lki_vset1(0.0), lki_vexp_lanes(below));
+        const lki_vm none = lki_vlt(below, lki_vset1(LEAST_LOG_SHARE));
+        share[s] = lki_vset1(0.0);
+        if (lki_vany(lki_vlt(lki_vset1(LEAST_LOG_SHARE), below))) {
+            share[s] = lki_vselect(none, lki_vset1(0.0), lki_vexp_lanes(below));
+            any = 1;
+        }
         r->sum[s] += share[s];
-        const double lane = lki_vmax_lane(share[s]);
-        most = lane > most ? lane : most;
     }
-    return most > 0.0;
+    return any;
 }
 
 /* Sums over the components to answers of one tile. */

@@ -114,6 +114,18 @@ LKI_INLINE lki_vm lki_vlt(lki_vd a, lki_vd b)
 #endif
 }
 
+/* Whether any lane is true. */
+LKI_INLINE int lki_vany(lki_vm m)
+{
+#if LKI_ISA == 2
+    return m != 0;
+#elif LKI_ISA == 1
+    return _mm256_movemask_pd((__m256d)m) != 0;
+#else
+    return (m[0] | m[1]) != 0;
+#endif
+}
+
 LKI_INLINE lki_vm lki_vgt(lki_vd a, lki_vd b)
 {
     return lki_vlt(b, a);
