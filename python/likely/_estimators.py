@@ -263,6 +263,9 @@ class Estimator:
     @property
     def n_iter_(self):
         """Iterations of the fit."""
+        info = self._fitted().info() if "model_" in vars(self) else None
+        if info is not None and info.get("iterations") is None and info.get("classes"):
+            return max([1] + [c.get("iterations") or 1 for c in info["classes"]])
         return max(1, self._told("iterations"))
 
     # ---- likely's own verbs ----
