@@ -6,6 +6,7 @@
 #include "math/special.h"
 #include "model/model_impl.h"
 #include "model/patterns.h"
+#include "model/predict.h"
 
 #include <float.h>
 #include <math.h>
@@ -45,6 +46,7 @@ typedef struct filling {
     const unsigned char *hidden;
     const double *levels;
     int64_t level_count;
+    bool below; /* instead of quantiles, the share below the row's own value of the one target */
     uint64_t seed;
     int64_t first_row, draws; /* 0 = moments */
     double *out, *sd;
@@ -245,6 +247,19 @@ static double law_quantile(const law *l, double level)
     return z;
 }
 
+/* P(Y < z): for laws of counts without what z itself has. */
+static double law_below(const law *l, double z)
+{
+    double share = 0.0, density;
+    if (!l->counts) {
+        return law_excess(l, z, 0.0, &density);
+    }
+    for (int64_t k = 0; k < l->terms; k++) {
+        share += l->weights[k] * lki_count_cdf(ceil(z) - 1.0, l->means[k * l->stride], l->sds[k * l->stride]);
+    }
+    return share;
+}
+
 /* ---- rows of one pattern ---- */
 
 /* Gathers up to PIECE rows from *from on, leaving out those outside the support; returns how many there are. */
@@ -276,9 +291,16 @@ static int64_t gather(const filling *f, const lki_pattern *pattern, const ready 
 
 static void write_prediction(const filling *f, const ready *r, worker *w, const law *l, int64_t row, int64_t target)
 {
-    int64_t width = 2 + f->level_count;
+    int64_t width = 2 + f->level_count + (f->below ? 1 : 0);
     double *out = f->out + (row * f->target_count + target) * width;
     law_moments(l, r->wanted, target, w->moments, &out[0], &out[1]);
+    if (f->below) {
+        double z = f->x[row * f->model->d + f->targets[target]];
+        if (r->wanted != NULL) {
+            lki_transform_apply(r->wanted, &z, 1, &z, NULL, NULL);
+        }
+        out[2] = isnan(z) ? z : law_below(l, z);
+    }
     for (int64_t q = 0; q < f->level_count; q++) {
         out[2 + q] = law_quantile(l, f->levels[q]);
     }
@@ -365,7 +387,7 @@ static void fill_plain(const filling *f, int64_t first, int64_t rows)
 {
     int64_t d = f->model->d;
     if (f->targets != NULL) {
-        int64_t width = f->target_count * (2 + f->level_count);
+        int64_t width = f->target_count * (2 + f->level_count + (f->below ? 1 : 0));
         for (int64_t i = first * width; i < (first + rows) * width; i++) {
             f->out[i] = (double)NAN;
         }
@@ -446,6 +468,18 @@ lk_status lk_model_predict(lk_context *ctx, const lk_model *model, const double 
     }
     filling f = {.model = model, .x = x, .rows = rows, .targets = targets, .target_count = target_count, .hidden = hidden,
                  .levels = levels, .level_count = level_count, .out = out};
+    lk_status status = fill(ctx, &f);
+    lki_release(ctx, hidden);
+    return status;
+}
+
+lk_status lki_model_place(lk_context *ctx, const lk_model *model, const double *x, int64_t rows, int64_t target, double *out)
+{
+    unsigned char *hidden;
+    LKI_TRY(lki_features_check(ctx, model, &target, 1, model->d));
+    LKI_TRY(lki_zeros(ctx, (size_t)model->d, 1, &hidden));
+    hidden[target] = 1;
+    filling f = {.model = model, .x = x, .rows = rows, .targets = &target, .target_count = 1, .hidden = hidden, .below = true, .out = out};
     lk_status status = fill(ctx, &f);
     lki_release(ctx, hidden);
     return status;

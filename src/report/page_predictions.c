@@ -1,15 +1,16 @@
 /* Whether predictions of each feature from the others are calibrated: how often the values stay below the predicted quantiles. */
 #include "data/json_text.h"
+#include "model/predict.h"
 #include "report/page.h"
 
 #include <math.h>
 #include <string.h>
 
 static const double levels[] = {.025, .05, .1, .25, .5, .75, .9, .95, .975};
-enum { LEVELS = sizeof levels / sizeof levels[0], WIDTH = 2 + LEVELS };
+enum { LEVELS = sizeof levels / sizeof levels[0], WIDTH = 3 };
 
 /* Pairs of a row and a kernel point that all predictions together may take, and rows that are predicted at least. */
-static const double PREDICTED_PAIRS = 4e6;
+static const double PREDICTED_PAIRS = 1e7;
 enum { PREDICTED_LEAST = 60 };
 
 /* The rows that are predicted, evenly from the judged ones, fewer where each takes long; returns their number. */
@@ -29,24 +30,20 @@ static lk_status predict_one(lk_context *ctx, const lki_page *page, int64_t s, c
 {
     int64_t target = page->shown[s], below[LEVELS] = {0}, n = 0;
     double sum = 0.0, squares = 0.0, error = 0.0;
-    LKI_TRY(lk_model_predict(ctx, page->model, x, count, &target, 1, levels, LEVELS, out));
+    LKI_TRY(lki_model_place(ctx, page->model, x, count, target, out));
     for (int64_t i = 0; i < count; i++) {
         double y = x[i * page->d + target];
-        const double *q = out + i * WIDTH;
-        bool answered = isfinite(y);
-        for (int64_t l = 0; l < WIDTH; l++) {
-            answered = answered && isfinite(q[l]);
-        }
-        if (!answered) {
+        const double *told = out + i * WIDTH;
+        if (!isfinite(y) || !isfinite(told[0]) || !isfinite(told[1]) || isnan(told[2])) {
             continue;
         }
         n++;
         double step = y - sum; /* Welford's mean and sum of squares */
         sum += step / (double)n;
         squares += step * (y - sum);
-        error += (y - q[0]) * (y - q[0]);
+        error += (y - told[0]) * (y - told[0]);
         for (int64_t l = 0; l < LEVELS; l++) {
-            below[l] += y <= q[2 + l] ? 1 : 0;
+            below[l] += told[2] < levels[l] ? 1 : 0; /* y is at most the quantile */
         }
     }
     if (n < 2) {

@@ -100,17 +100,30 @@ static json_t *same_rows(const lki_page *page, const json_t *evaluation)
 
 /* ---- probability integral transform and quantiles ---- */
 
+/* Pairs of a row's value and a kernel point that the histograms may take, and rows that they have at least. */
+static const double PIT_PAIRS = 3e7;
+enum { PIT_LEAST = 500 };
+
+/* The judged rows, fewer, evenly, where each takes long. */
 static lk_status pit_histograms(lk_context *ctx, const lki_page *page, json_t *pit)
 {
     const lki_page_rows *rows = page->judged;
+    int64_t d = page->d, count = rows->count;
     double *u;
-    LKI_TRY(lki_allocate(ctx, lki_product((size_t)rows->count, (size_t)page->d), sizeof *u, &u));
-    lk_status status = lk_model_cdf(ctx, page->model, rows->x, rows->count, u);
+    if (page->points > 0.0) {
+        count = (int64_t)fmin((double)count, fmax(PIT_LEAST, PIT_PAIRS / (page->points * (double)d)));
+    }
+    LKI_TRY(lki_allocate(ctx, lki_product(2 * (size_t)count, (size_t)d), sizeof *u, &u));
+    double *x = u + count * d;
+    for (int64_t i = 0; i < count; i++) {
+        memcpy(x + i * d, rows->x + i * rows->count / count * d, (size_t)d * sizeof *x);
+    }
+    lk_status status = lk_model_cdf(ctx, page->model, x, count, u);
     for (int64_t s = 0; s < page->shown_count && status == LK_OK; s++) {
         int64_t counts[PIT_BARS] = {0};
         json_t *list = json_array();
-        for (int64_t i = 0; i < rows->count; i++) {
-            double v = u[i * page->d + page->shown[s]];
+        for (int64_t i = 0; i < count; i++) {
+            double v = u[i * d + page->shown[s]];
             if (!isnan(v)) {
                 counts[v < 1.0 ? (int64_t)(v * PIT_BARS) : PIT_BARS - 1]++;
             }

@@ -2,6 +2,7 @@
  * Faithful's eruptions with values taken away. */
 #include "gmm_check.h"
 #include "math/special.h"
+#include "model/predict.h"
 
 /* ---- the truth: the sweep operator (Dempster 1969) on [mean covariance], in long double ---- */
 
@@ -296,6 +297,43 @@ static void predictions(void **state)
     }
 }
 
+/* Where a value lies: of a normal law Phi((y - m) / s); through every chain the quantile of a level lies at that level; without a value nowhere. */
+static void places(void **state)
+{
+    lk_context *ctx = *state;
+    const double levels[4] = {0.01, 0.25, 0.5, 0.95};
+    const double rows[2][2] = {{2.5, -4}, {2.5, (double)NAN}};
+    double placed[4 * 3], predicted[6];
+    lk_model *model = gmm_build(ctx, "{\"weights\":[1],\"means\":[[1,-2]],\"covariances\":[[[4,3],[3,9]]],\"columns\":[\"x\",\"y\"]}");
+    check_ok(ctx, lki_model_place(ctx, model, rows[0], 2, 1, placed));
+    check_near(placed[0], -0.875, 1e-13);
+    check_near(placed[2], 0.5 * erfc(3.125 / sqrt(6.75) / sqrt(2)), 1e-14);
+    assert_true(isnan(placed[5]));
+    lk_model_free(model);
+    for (int t = 0; t < TRANSFORMS; t++) {
+        for (int f = 0; f < 4; f++) {
+            const int64_t target = 2;
+            double x[4][3];
+            model = transformed_model(ctx, transforms[t], gmm_families[f]);
+            for (int l = 0; l < 4; l++) {
+                x[l][0] = 0.3;
+                x[l][1] = 0.6;
+            }
+            check_ok(ctx, lk_model_predict(ctx, model, x[0], 1, &target, 1, levels, 4, predicted));
+            for (int l = 0; l < 4; l++) {
+                x[l][2] = predicted[2 + l];
+            }
+            check_ok(ctx, lki_model_place(ctx, model, x[0], 4, target, placed));
+            for (int l = 0; l < 4; l++) {
+                check_near(placed[3 * l], predicted[0], 0);
+                check_near(placed[3 * l + 1], predicted[1], 0);
+                check_near(placed[3 * l + 2], levels[l], 1e-11);
+            }
+            lk_model_free(model);
+        }
+    }
+}
+
 /* Moments through one chain where z is normal: log-normal and SU closed forms (Johnson 1949); sinh(log y) has none, but a law so narrow
  * that its tail begins beyond 38 standard deviations is answered without it. */
 static void moments(void **state)
@@ -470,7 +508,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_gaussian),    cmocka_unit_test(normal_quantiles),     cmocka_unit_test(random_mixtures),
-        cmocka_unit_test(predictions),     cmocka_unit_test(transformed_identity), cmocka_unit_test(incomplete_rows),
+        cmocka_unit_test(predictions),     cmocka_unit_test(places), cmocka_unit_test(transformed_identity), cmocka_unit_test(incomplete_rows),
         cmocka_unit_test(far_away),        cmocka_unit_test(faithful),             cmocka_unit_test(moments),
     };
     return cmocka_run_group_tests(tests, check_setup, check_teardown);
