@@ -15,7 +15,8 @@ ENV.pop("PYTHONDONTWRITEBYTECODE", None)
 
 IMPORT = """
 import time, numpy
-t = time.perf_counter(); import likely; print((time.perf_counter() - t) * 1e3)
+t = time.perf_counter(); import likely; u = time.perf_counter(); likely.GMM; v = time.perf_counter()
+print((u - t) * 1e3, (v - t) * 1e3)
 """
 CALL = """
 import timeit, sys, numpy as np, likely, ctypes
@@ -64,7 +65,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         ENV["PYTHONPYCACHEPREFIX"] = folder  # compiled once, as an installed package is
         run(IMPORT)
-        record("python import beside numpy", min(run(IMPORT)[0] for _ in range(1 if TINY else 40)), "ms")
+        bare, used = zip(*[run(IMPORT) for _ in range(1 if TINY else 40)])
+        record("python import beside numpy", min(bare), "ms")
+        record("python import and first estimator class beside numpy", min(used), "ms")
         model, estimator, bare = run(CALL, "1" if TINY else "9")
         record("python log_density of 10 rows, overhead", model - bare, "us")
         record("python score_samples of 10 rows, overhead", estimator - bare, "us")

@@ -9,30 +9,52 @@
 One class for each method of `likely.methods()`, made from the library's own registry; a fitted one has a `model_` with all verbs of the
 command. Results do not depend on the number of threads. `likely.configure()` sets threads and progress.
 """
-from ._data import Table
-from ._estimators import Estimator, classes, method_infos
+from importlib import import_module
+
 from ._library import (ArgumentError, CancelledError, DataError, FileError, FormatError, LikelyError, LikelyWarning, NotFittedError,
                        NotTrustedWarning, NumericError, OutOfMemoryError, UnavailableError, UnsupportedError, configure, lib)
-from ._model import Model, Result, build, compare, describe, fit, load, lrt, select
 
 __version__ = lib.lk_version().decode()
 
-_classes = classes()
-globals().update(_classes)
-
-__all__ = sorted(["ArgumentError", "CancelledError", "DataError", "Estimator", "FileError", "FormatError", "LikelyError", "LikelyWarning",
-                  "Model", "NotFittedError", "NotTrustedWarning", "NumericError", "OutOfMemoryError", "Result", "Table",
-                  "UnavailableError", "UnsupportedError", "build", "compare", "configure", "describe", "fit", "load", "lrt", "methods",
-                  "select"] + list(_classes))
+# What an import leaves to its first use, by the module that has it. The estimators, made from the registry, are left to it too.
+_LATER = {"Table": "_data", "Estimator": "_estimators",
+          **dict.fromkeys(["Model", "Result", "build", "compare", "describe", "fit", "load", "lrt", "select"], "_model")}
+_OTHERS = ["ArgumentError", "CancelledError", "DataError", "FileError", "FormatError", "LikelyError", "LikelyWarning", "NotFittedError",
+           "NotTrustedWarning", "NumericError", "OutOfMemoryError", "UnavailableError", "UnsupportedError", "configure", "methods"]
 
 
 def methods():
     """Every method with its summary."""
-    return {info["name"]: info["summary"] for info in method_infos()}
+    return {info["name"]: info["summary"] for info in _module("_estimators").method_infos()}
+
+
+def _module(name):
+    return import_module("." + name, __name__)
 
 
 def __getattr__(name):
-    for known in _classes:
+    if name in _LATER:
+        found = getattr(_module(_LATER[name]), name)
+    elif name == "_classes":
+        return _module("_estimators").classes()
+    elif name == "__all__":
+        return sorted([*_OTHERS, *_LATER, *_module("_estimators").kinds()])
+    elif name.startswith("_"):
+        raise AttributeError("module likely has no %s" % name)
+    else:
+        found = _estimator(name)
+    if found.__name__ == name:  # KDE for kde too, under its own name only
+        globals()[name] = found
+    return found
+
+
+def _estimator(name):
+    module = _module("_estimators")
+    for known in module.kinds():
         if known.lower() == name.lower().replace("_", ""):
-            return _classes[known]
-    raise AttributeError("likely has no %s; the estimators are %s" % (name, ", ".join(_classes)))
+            return module.class_of(known)
+    raise AttributeError("likely has no %s; the estimators are %s" % (name, ", ".join(module.kinds())))
+
+
+def __dir__():
+    return sorted({name for name in globals() if name.startswith("_")} | {*__getattr__("__all__")})

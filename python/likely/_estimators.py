@@ -1,4 +1,4 @@
-"""Estimators after scikit-learn's conventions, made at import from the registry of methods: one class a method, and no second list."""
+"""Estimators after scikit-learn's conventions, made from the registry of methods at their first use: one class a method, and no second list."""
 import json
 import os
 import re
@@ -138,9 +138,10 @@ class Estimator:
         return tags
 
     def __sklearn_tags__(self):  # scikit-learn 1.6 and later ask so
-        from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
+        from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags, TransformerTags
         kind = {"classifier": "classifier", "regressor": "regressor", "clusterer": "clusterer"}.get(self._kind, "density_estimator")
-        return Tags(estimator_type=kind, target_tags=TargetTags(required=kind in ("classifier", "regressor")), transformer_tags=None,
+        return Tags(estimator_type=kind, target_tags=TargetTags(required=kind in ("classifier", "regressor")),
+                    transformer_tags=TransformerTags() if isinstance(self, Centres) else None,
                     classifier_tags=ClassifierTags() if kind == "classifier" else None,
                     regressor_tags=RegressorTags() if kind == "regressor" else None,
                     input_tags=InputTags(allow_nan=self._method["missing_values"]))
@@ -422,6 +423,31 @@ class MixtureVerbs(Groups):
         if target is not None:
             return self.predict_target(X, target, quantiles)
         return self._fitted().cluster(self._rows(X))
+
+
+class Centres(MixtureVerbs):
+    """Groups about centres, which make a transformer: a row becomes its distances to them."""
+
+    @property
+    def cluster_centers_(self):
+        """The centres, centres x features."""
+        return self.means_
+
+    def transform(self, X):
+        """Euclidean distances of each row to the centres, rows x centres, in the units of the data."""
+        rows = self._rows(X)
+        if self.model_.info().get("transform"):
+            raise UnsupportedError("distances are told of a fit without feature_transform, whose centres lie in the units of the data; "
+                                   "put a transformer before it in a pipeline instead")
+        return np.column_stack([np.sqrt(((rows - centre) ** 2).sum(axis=1)) for centre in self.cluster_centers_])
+
+    def fit_transform(self, X, y=None, **options):
+        """Fits, and gives the distances of the rows to the centres."""
+        return self.fit(X, y, **options).transform(X)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the distances: kmeans0, kmeans1, ..."""
+        return np.array(["%s%d" % (type(self).__name__.lower(), k) for k in range(self._fitted().groups)], dtype=object)
 
 
 class ClusterVerbs(Groups):
@@ -718,16 +744,32 @@ def bases_of(info):
     if "target" in roles:
         return [((Regressor,), ""), ((Classifier,), "Classifier")]
     grouped = "responsibilities" in operations
+    if info["name"] == "kmeans":  # that groups lie about centres by distance alone, no operation tells
+        return [((Centres, Density), ""), ((DensityClassifier,), "Classifier")]
     if "log_density" not in operations:
         return [((ClusterVerbs,) if grouped else (Estimator,), "")]
     return [((MixtureVerbs, Density) if grouped else (Density,), ""), ((DensityClassifier,), "Classifier")]
 
 
+_kinds, _made = {}, {}
+
+
+def kinds():
+    """Method and bases of every estimator class, by name."""
+    if not _kinds:
+        _kinds.update({class_name(info) + suffix: (info, bases) for info in method_infos() for bases, suffix in bases_of(info)})
+    return _kinds
+
+
+def class_of(name):
+    """The estimator class of a name: made when it is first asked for, and one however many threads ask."""
+    made = _made.get(name)
+    if made is None:
+        info, bases = kinds()[name]
+        made = _made.setdefault(name, estimator_class(info, name, bases))
+    return made
+
+
 def classes():
     """Every estimator class, by name."""
-    made = {}
-    for info in method_infos():
-        for bases, suffix in bases_of(info):
-            name = class_name(info) + suffix
-            made[name] = estimator_class(info, name, bases)
-    return made
+    return {name: class_of(name) for name in kinds()}

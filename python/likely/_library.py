@@ -4,7 +4,6 @@ import os
 import sys
 import threading
 import warnings
-from _queue import SimpleQueue  # without what else `queue` imports
 from ctypes import POINTER, c_char_p, c_double, c_int, c_int64, c_size_t, c_uint, c_void_p
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -416,6 +415,7 @@ class Worker:
     """A thread that runs long calls for the main thread, which meanwhile can be interrupted."""
 
     def __init__(self):
+        from _queue import SimpleQueue  # without what else `queue` imports
         self.jobs = SimpleQueue()
         threading.Thread(target=self.serve, name="likely", daemon=True).start()
 

@@ -299,7 +299,8 @@ class Model:
             target = self.target
         if target is None:
             if self.classes is None:
-                raise ArgumentError("say which feature to predict: target= one of %s" % ", ".join(self.features[:20]))
+                raise ArgumentError("say which feature to predict: target= one of %s%s"
+                                    % (", ".join(self.features[:20]), "; cluster() tells the group of each row" if self.groups else ""))
             found = self.responsibilities(x)
             return np.array(self.classes)[np.nan_to_num(found).argmax(axis=1)]
         several = not isinstance(target, (str, int, np.integer))

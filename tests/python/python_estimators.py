@@ -6,16 +6,18 @@ import sys
 import unittest
 import warnings
 
-from python_check import faithful, main, needs
+from python_check import EFFORT, faithful, main, needs
 
 import numpy as np
 
 import likely
 
 
-
 # Parameters under which a method takes scikit-learn's smallest data: a dozen rows, columns of one value within a class.
 SMALL = {"bandwidth": 1.0, "steps": 200, "members": 1, "width": 16, "degree": 2}
+
+# Numbers of components among which a mixture chooses there, instead of 1 to 9: of each class, and with less effort of every method.
+FEW = range(1, 3)
 
 # What a method refuses to learn from, in its own words, though scikit-learn's checks hold it for learnable: such a check is left out.
 REFUSED = ("cannot be halved",                    # a bridge leads from one half of the features to the other: their number is even
@@ -31,6 +33,8 @@ def small(cls):
     names = estimator.get_params()
     changed = {k: v for k, v in SMALL.items() if k in names and (k != "bandwidth" or cls.__name__.endswith("Classifier") or
                                                                   names[k] is None)}
+    if cls.__name__ == "GMMClassifier" or EFFORT < 1 and "criterion" in names:
+        changed["components"] = FEW
     if "insecure_test" in names:  # noise that is never the same twice cannot be checked for sameness; its classes' shares are not its own
         changed.update({"insecure_test": True, "epsilon": 1e6}, **{"priors": "equal"} if "priors" in names else {})
     return estimator.set_params(**changed)
@@ -131,6 +135,27 @@ class Conventions(unittest.TestCase):
         ten = likely.GMMClassifier(1).fit(x + 100 * y[:, None], y)
         np.testing.assert_array_equal(ten.predict(x + 100 * y[:, None]), y)
 
+    def test_absent_target(self):
+        """A model that predicts no feature of its own asks for one, and names cluster() where it has groups."""
+        x = faithful()
+        with self.assertRaisesRegex(likely.ArgumentError, r"target= one of x1, x2; cluster\(\) tells the group of each row$"):
+            likely.GMM(2).fit(x).model_.predict(x)
+        with self.assertRaisesRegex(likely.ArgumentError, "target= one of x1, x2$"):
+            likely.KDE().fit(x).model_.predict(x)
+
+    def test_distances(self):
+        """KMeans.transform() by its definition; no other estimator is a transformer."""
+        x = faithful()
+        model = likely.KMeans(3)
+        found = model.fit_transform(x, sample_weight=np.arange(len(x)) % 3)
+        np.testing.assert_allclose(found, np.sqrt(((x[:, None] - model.cluster_centers_) ** 2).sum(axis=2)), rtol=1e-14)
+        np.testing.assert_array_equal(model.transform(x[:5]), found[:5])
+        np.testing.assert_array_equal(model.predict(x), found.argmin(axis=1))
+        self.assertEqual(model.get_feature_names_out().tolist(), ["kmeans0", "kmeans1", "kmeans2"])
+        with self.assertRaisesRegex(likely.UnsupportedError, "pipeline"):
+            likely.KMeans(3, feature_transform="standardize").fit_transform(x)
+        self.assertEqual([n for n, c in likely._classes.items() if hasattr(c, "transform") or hasattr(c, "fit_transform")], ["KMeans"])
+
     def test_start_and_partition(self):
         x = faithful()
         first = likely.GMM(2).fit(x)
@@ -166,6 +191,23 @@ class Tools(unittest.TestCase):
         np.testing.assert_array_equal(clone(likely.GMM(3, covariance=["full", "diag"])).get_params()["covariance"], ["full", "diag"])
         with self.assertRaises(sys.modules["sklearn.exceptions"].NotFittedError):
             likely.GMM().predict(x)
+
+    @needs("sklearn", "python3-sklearn")
+    def test_transformer(self):
+        """Distances as scikit-learn's KMeans has them with the same centres, and features of a pipeline."""
+        from sklearn.cluster import KMeans
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        x = faithful()
+        ours = likely.KMeans(4).fit(x)
+        theirs = KMeans(4, init=ours.cluster_centers_, n_init=1).fit(x)
+        theirs.cluster_centers_ = ours.cluster_centers_
+        np.testing.assert_allclose(ours.transform(x), theirs.transform(x), rtol=1e-6, atol=1e-6)  # theirs by |x|^2 - 2 x'c + |c|^2
+        self.assertEqual(list(ours.get_feature_names_out()), list(theirs.get_feature_names_out()))
+        pipe = make_pipeline(StandardScaler(), likely.KMeans(4), LogisticRegression()).fit(x, x[:, 0] > 3)
+        self.assertGreater(pipe.score(x, x[:, 0] > 3), .95)
+        self.assertEqual(list(pipe[:-1].get_feature_names_out()), list(ours.get_feature_names_out()))
 
     @needs("sklearn", "python3-sklearn")
     def test_jobs(self):
