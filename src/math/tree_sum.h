@@ -29,7 +29,7 @@ void lki_tree_sum_free(const lki_memory *memory, lki_tree_sum *sum);
 lk_status lki_tree_sum_log(lk_context *ctx, const lki_tree_sum *sum, const double *x, int64_t rows, double *out) LK_NODISCARD;
 
 /* Nanoseconds a row on one thread, by the tree and by all pairs: counts of what 64 of the points ask for as rows, times what each costs,
- * fitted to bench/bench_tree_sum.py; no clock is read, so that a choice by them is the same every time. */
+ * taken once from a profile; no clock is read, so that a choice by them is the same every time. */
 void lki_tree_sum_cost(const lki_tree_sum *sum, double *by_tree, double *by_pairs);
 
 #endif
