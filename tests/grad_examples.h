@@ -409,7 +409,7 @@ CASE(segment_mean, lk_graph_segment_mean(g, x[0], x[1], 4))
 CASE(segment_max, lk_graph_segment_max(g, x[0], x[1], 2))
 {
     for (int i = 0; i < 4; i++) {
-        out[i] = -INFINITY;
+        out[i] = -(double)INFINITY;
     }
     for (int i = 0; i < 10; i++) {
         double *most = &out[2 * (int)x[1][i / 2] + i % 2];

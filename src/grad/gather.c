@@ -111,7 +111,7 @@ static lk_status scatter_run(const lki_work *w)
     const lki_node *x = &w->graph->nodes[w->node->in[0]], *index = &w->graph->nodes[w->node->in[1]];
     const lki_tensor_kernels *k = lki_tensor_kernels_of(w->graph->precision);
     const size_t row = (size_t)x->shape[1] * w->graph->bytes;
-    const char *empty = w->graph->precision == LK_FLOAT32 ? (const char *)&(const float){-INFINITY} : (const char *)&(const double){-INFINITY};
+    const char *empty = w->graph->precision == LK_FLOAT32 ? (const char *)&(const float){-INFINITY} : (const char *)&(const double){-(double)INFINITY};
     if (w->node->code) {
         k->copy(w->node->shape[0] * x->shape[1], empty, 0, w->node->data);
     } else {

@@ -98,7 +98,7 @@ static void sinkhorn(const double *x0, const double *x1, int n, double e, double
     for (int iteration = 0; iteration < 400; iteration++) {
         for (int side = 0; side < 2; side++) {
             for (int i = 0; i < n; i++) {
-                double most = -INFINITY, sum = 0;
+                double most = -(double)INFINITY, sum = 0;
                 for (int j = 0; j < n; j++) {
                     const double *a = side == 0 ? x0 + i * M : x1 + i * M, *b = side == 0 ? x1 + j * M : x0 + j * M;
                     double cost = 0.5 * ((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]));

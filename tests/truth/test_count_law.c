@@ -10,7 +10,7 @@ static void by_summation(void **state)
     static const double means[] = {1e-3, 0.3, 1, 7.5, 40, 300}, excesses[] = {0, 1e-6, 1e-3, 0.2, 1, 5};
     for (size_t i = 0; i < 6; i++) {
         for (size_t j = 0; j < 6; j++) {
-            const long double m = means[i], a = excesses[j];
+            const long double m = (long double)means[i], a = (long double)excesses[j];
             const double mean = means[i], sd = (double)sqrtl(m + a * m * m);
             long double p = a > 0 ? expl(-log1pl(a * m) / a) : expl(-m), below = 0;
             double level = 0.1037;
