@@ -144,7 +144,16 @@ void cli_print_wrapped(FILE *out, const char *text, int indent, int width);
 const char *cli_number(double value, char *buffer, size_t size);   /* six significant digits */
 const char *cli_count(double value, char *buffer, size_t size);    /* whole numbers in full */
 
+/* A report that is written whole before any of it is delivered. */
+typedef struct cli_report {
+    char *text;
+    size_t size;
+    FILE *out;
+} cli_report;
+
 /* deliver.c: a text to standard output or, whole or not at all, to a file. */
+FILE *cli_report_open(cli_report *report); /* NULL if memory is short */
+int cli_report_close(cli_command *command, cli_report *report); /* delivers it */
 int cli_deliver(cli_command *command, const char *text);
 int cli_deliver_file(const char *path, const char *text); /* written beside its place, synced and renamed */
 bool cli_same_file(const char *a, const char *b);

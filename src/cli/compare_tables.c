@@ -174,16 +174,16 @@ static void print_witness(FILE *out, const json_t *info)
 
 int cli_tell_test(cli_command *command, const lk_test *test, const char *first, const char *second)
 {
-    char *text = NULL, *answer = NULL;
-    size_t size = 0;
+    cli_report report;
+    char *text = NULL;
     const lk_status status = lk_test_info(command->context, test, &text);
     if (status != LK_OK) {
         return cli_fail(command, status);
     }
     json_t *info = json_loads(text, 0, NULL);
     lk_free(command->context, text);
-    FILE *out = open_memstream(&answer, &size);
-    if (out == NULL || info == NULL) {
+    FILE *out = info != NULL ? cli_report_open(&report) : NULL;
+    if (out == NULL) {
         json_decref(info);
         return cli_fail(command, LK_ERROR_MEMORY);
     }
@@ -204,9 +204,7 @@ int cli_tell_test(cli_command *command, const lk_test *test, const char *first, 
         }
     }
     json_decref(info);
-    const int code = fclose(out) == 0 ? cli_deliver(command, answer) : cli_fail(command, LK_ERROR_MEMORY);
-    free(answer);
-    return code;
+    return cli_report_close(command, &report);
 }
 
 lk_test_options cli_test_options(const cli_command *command)

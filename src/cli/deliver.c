@@ -84,6 +84,19 @@ int cli_deliver(cli_command *command, const char *text)
     return cli_deliver_file(path, text);
 }
 
+FILE *cli_report_open(cli_report *report)
+{
+    *report = (cli_report){0};
+    return report->out = open_memstream(&report->text, &report->size);
+}
+
+int cli_report_close(cli_command *command, cli_report *report)
+{
+    int code = fclose(report->out) == 0 ? cli_deliver(command, report->text) : cli_fail(command, LK_ERROR_MEMORY);
+    free(report->text);
+    return code;
+}
+
 int cli_check_model_output(const cli_command *command)
 {
     if (cli_given(command, "output") && strcmp(cli_text(command, "output"), "-") == 0 && cli_flag(command, "json")) {

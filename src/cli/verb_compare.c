@@ -175,9 +175,8 @@ static void print_table(const cli_command *command, FILE *out, const lk_comparis
 
 static int print(cli_command *command, const lk_model *a, const lk_comparison *c)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    cli_report report;
+    FILE *out = cli_report_open(&report);
     if (out == NULL) {
         return cli_fail(command, LK_ERROR_MEMORY);
     }
@@ -186,8 +185,7 @@ static int print(cli_command *command, const lk_model *a, const lk_comparison *c
     } else {
         print_table(command, out, c);
     }
-    int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
-    free(text);
+    int code = cli_report_close(command, &report);
     return code;
 }
 

@@ -135,10 +135,9 @@ static void print_table(FILE *out, const json_t *answer)
 
 static int print(cli_command *command, const char *json)
 {
-    char *text = NULL;
-    size_t size = 0;
     json_t *answer = cli_flag(command, "json") ? NULL : json_loads(json, 0, NULL);
-    FILE *out = open_memstream(&text, &size);
+    cli_report report;
+    FILE *out = cli_report_open(&report);
     if (out == NULL) {
         json_decref(answer);
         return cli_fail(command, LK_ERROR_MEMORY);
@@ -149,8 +148,7 @@ static int print(cli_command *command, const char *json)
         print_table(out, answer);
     }
     json_decref(answer);
-    int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
-    free(text);
+    int code = cli_report_close(command, &report);
     return code;
 }
 

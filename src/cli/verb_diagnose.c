@@ -136,9 +136,8 @@ static void print_table(FILE *out, const lk_diagnosis *all, const double *sigmas
 
 static int deliver(cli_command *command, const lk_diagnosis *all, const double *sigmas, int count)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    cli_report report;
+    FILE *out = cli_report_open(&report);
     if (out == NULL) {
         return cli_fail(command, LK_ERROR_MEMORY);
     }
@@ -147,8 +146,7 @@ static int deliver(cli_command *command, const lk_diagnosis *all, const double *
     } else {
         print_table(out, all, sigmas, count);
     }
-    int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
-    free(text);
+    int code = cli_report_close(command, &report);
     fflush(stdout);
     for (int i = 0; i < count && (code == CLI_DONE || code == CLI_DOUBTFUL); i++) {
         char faults[256];

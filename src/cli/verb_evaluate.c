@@ -99,9 +99,8 @@ static void print_table(FILE *out, const lk_model *model, const lk_evaluation *e
 
 static int print(cli_command *command, const lk_model *model, const lk_evaluation *e)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    cli_report report;
+    FILE *out = cli_report_open(&report);
     if (out == NULL) {
         return cli_fail(command, LK_ERROR_MEMORY);
     }
@@ -110,8 +109,7 @@ static int print(cli_command *command, const lk_model *model, const lk_evaluatio
     } else {
         print_table(out, model, e);
     }
-    int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
-    free(text);
+    int code = cli_report_close(command, &report);
     return code;
 }
 

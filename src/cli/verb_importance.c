@@ -55,9 +55,8 @@ static void print_table(FILE *out, const lk_model *model, const lk_importance *a
 
 static int print(cli_command *command, const lk_model *model, lk_importance *all, int64_t count)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    cli_report report;
+    FILE *out = cli_report_open(&report);
     if (out == NULL) {
         return cli_fail(command, LK_ERROR_MEMORY);
     }
@@ -67,8 +66,7 @@ static int print(cli_command *command, const lk_model *model, lk_importance *all
     } else {
         print_table(out, model, all, count);
     }
-    int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
-    free(text);
+    int code = cli_report_close(command, &report);
     return code;
 }
 

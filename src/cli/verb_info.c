@@ -12,10 +12,9 @@ static const cli_example examples[] = {
 
 static int print(cli_command *command, const char *json)
 {
-    char *text = NULL;
-    size_t size = 0;
     json_t *info = cli_flag(command, "json") ? NULL : json_loads(json, 0, NULL);
-    FILE *out = open_memstream(&text, &size);
+    cli_report report;
+    FILE *out = cli_report_open(&report);
     if (out == NULL) {
         json_decref(info);
         return cli_fail(command, LK_ERROR_MEMORY);
@@ -26,8 +25,7 @@ static int print(cli_command *command, const char *json)
         cli_print_summary(out, info, true);
     }
     json_decref(info);
-    int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
-    free(text);
+    int code = cli_report_close(command, &report);
     return code;
 }
 

@@ -135,9 +135,8 @@ static int doubts(const lk_intervals *r)
 
 static int print(cli_command *command, const lk_model *model, const lk_interval_options *o, const lk_intervals *r)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    cli_report report;
+    FILE *out = cli_report_open(&report);
     if (out == NULL) {
         return cli_fail(command, LK_ERROR_MEMORY);
     }
@@ -146,8 +145,7 @@ static int print(cli_command *command, const lk_model *model, const lk_interval_
     } else {
         print_table(out, model, o, r);
     }
-    int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
-    free(text);
+    int code = cli_report_close(command, &report);
     if (code == CLI_DONE) {
         fflush(stdout);
         code = doubts(r);

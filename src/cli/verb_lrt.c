@@ -101,9 +101,8 @@ static int doubts(const lk_ratio_test *t)
 
 static int print(cli_command *command, const lk_ratio_test *t, const lk_ratio_options *o)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    cli_report report;
+    FILE *out = cli_report_open(&report);
     if (out == NULL) {
         return cli_fail(command, LK_ERROR_MEMORY);
     }
@@ -112,8 +111,7 @@ static int print(cli_command *command, const lk_ratio_test *t, const lk_ratio_op
     } else {
         print_table(out, t, o->alpha);
     }
-    int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
-    free(text);
+    int code = cli_report_close(command, &report);
     if (code == CLI_DONE) {
         fflush(stdout);
         code = doubts(t);

@@ -48,9 +48,8 @@ static int run(cli_command *command)
     if (cli_flag(command, "json")) {
         return print_json(command, method);
     }
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    cli_report report;
+    FILE *out = cli_report_open(&report);
     if (out == NULL) {
         return cli_fail(command, LK_ERROR_MEMORY);
     }
@@ -64,8 +63,7 @@ static int run(cli_command *command)
         }
         cli_grid_print(grid, out, "", "ll");
     }
-    int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
-    free(text);
+    int code = cli_report_close(command, &report);
     return code;
 }
 

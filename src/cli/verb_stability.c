@@ -83,9 +83,8 @@ static void print_table(cli_command *command, FILE *out, const lk_stability *s, 
 
 static int print(cli_command *command, const lk_stability *s, int64_t noise)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    cli_report report;
+    FILE *out = cli_report_open(&report);
     if (out == NULL) {
         return cli_fail(command, LK_ERROR_MEMORY);
     }
@@ -94,8 +93,7 @@ static int print(cli_command *command, const lk_stability *s, int64_t noise)
     } else {
         print_table(command, out, s, noise);
     }
-    int code = fclose(out) == 0 ? cli_deliver(command, text) : cli_fail(command, LK_ERROR_MEMORY);
-    free(text);
+    int code = cli_report_close(command, &report);
     if (code == CLI_DONE && (double)(s->left_out + s->unconverged) > share_most * (double)(s->used + s->left_out)) {
         fflush(stdout);
         cli_warning("not to be trusted: of %lld fits %lld are degenerate and %lld did not converge: the rows do not hold this model",

@@ -26,20 +26,6 @@ static int64_t matrices_of(const lki_node *node, int64_t units)
     return count;
 }
 
-static double number_at(const lk_graph *g, const char *x, int64_t i)
-{
-    return g->precision == LK_FLOAT32 ? (double)((const float *)(const void *)x)[i] : ((const double *)(const void *)x)[i];
-}
-
-static void number_put(const lk_graph *g, char *x, int64_t i, double v)
-{
-    if (g->precision == LK_FLOAT32) {
-        ((float *)(void *)x)[i] = (float)v;
-    } else {
-        ((double *)(void *)x)[i] = v;
-    }
-}
-
 static double cube_work(const lk_graph *g, const lki_node *node)
 {
     (void)g;
@@ -79,7 +65,7 @@ static lk_status cholesky_run(const lki_work *w)
     for (int64_t m = 0; m < all; m++, a += (size_t)(d * d) * g->bytes, out += (size_t)(d * d) * g->bytes) {
         for (int64_t i = 0; i < d; i++) {
             for (int64_t j = 0; j <= i; j++) {
-                double v = number_at(g, a, i * d + j);
+                double v = lki_number_at(g, a, i * d + j);
                 for (int64_t k = 0; k < j; k++) {
                     v -= l[i * d + k] * l[j * d + k];
                 }
@@ -91,7 +77,7 @@ static lk_status cholesky_run(const lki_work *w)
             }
         }
         for (int64_t i = 0; i < d * d; i++) {
-            number_put(g, out, i, i % d > i / d ? 0 : l[i]);
+            lki_number_put(g, out, i, i % d > i / d ? 0 : l[i]);
         }
     }
     return LK_OK;
@@ -157,16 +143,16 @@ static lk_status solve_run(const lki_work *w)
         for (int64_t s = 0; s < d; s++) {
             const int64_t i = node->code ? d - 1 - s : s;
             for (int64_t j = 0; j < n; j++) {
-                row[j] = number_at(g, b, i * n + j);
+                row[j] = lki_number_at(g, b, i * n + j);
             }
             for (int64_t k = node->code ? i + 1 : 0; k < (node->code ? d : i); k++) {
-                double factor = number_at(g, l, node->code ? k * d + i : i * d + k);
+                double factor = lki_number_at(g, l, node->code ? k * d + i : i * d + k);
                 for (int64_t j = 0; j < n; j++) {
-                    row[j] -= factor * number_at(g, out, k * n + j);
+                    row[j] -= factor * lki_number_at(g, out, k * n + j);
                 }
             }
             for (int64_t j = 0; j < n; j++) {
-                number_put(g, out, i * n + j, row[j] / number_at(g, l, i * d + i));
+                lki_number_put(g, out, i * n + j, row[j] / lki_number_at(g, l, i * d + i));
             }
         }
     }
@@ -263,7 +249,7 @@ static lk_status eigen_run(const lki_work *w)
     double *matrix = (double *)(void *)w->scratch, *values = matrix + d * d;
     for (int64_t m = 0; m < all; m++, a += (size_t)(d * d) * g->bytes, out += (size_t)(d * (d + 1)) * g->bytes) {
         for (int64_t i = 0; i < d * d; i++) {
-            matrix[i] = (number_at(g, a, i) + number_at(g, a, i % d * d + i / d)) / 2;
+            matrix[i] = (lki_number_at(g, a, i) + lki_number_at(g, a, i % d * d + i / d)) / 2;
             if (!isfinite(matrix[i])) {
                 return lki_fail(w->ctx, LK_ERROR_NUMERIC, "symmetric_eigen: matrix %lld has an entry that is not finite", (long long)m);
             }
@@ -278,9 +264,9 @@ static lk_status eigen_run(const lki_work *w)
             }
             double sign = matrix[i * d + largest] < 0 ? -1 : 1;
             for (int64_t j = 0; j < d; j++) {
-                number_put(g, out, i * d + j, sign * matrix[i * d + j]);
+                lki_number_put(g, out, i * d + j, sign * matrix[i * d + j]);
             }
-            number_put(g, out, d * d + i, values[i]);
+            lki_number_put(g, out, d * d + i, values[i]);
         }
     }
     return LK_OK;

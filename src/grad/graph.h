@@ -175,6 +175,21 @@ typedef lk_node (*lki_definition)(lk_graph *graph, const lki_node *node, const l
 lk_node lki_defined_reverse(lk_graph *graph, lk_node y, int input, lk_node gradient, lki_definition define);
 lk_node lki_defined_forward(lk_graph *graph, lk_node y, const lk_node *tangents, lki_definition define);
 
+/* Number i of contiguous values of the graph's precision. */
+static inline double lki_number_at(const lk_graph *graph, const char *x, int64_t i)
+{
+    return graph->precision == LK_FLOAT32 ? (double)((const float *)(const void *)x)[i] : ((const double *)(const void *)x)[i];
+}
+
+static inline void lki_number_put(const lk_graph *graph, char *x, int64_t i, double v)
+{
+    if (graph->precision == LK_FLOAT32) {
+        ((float *)(void *)x)[i] = (float)v;
+    } else {
+        ((double *)(void *)x)[i] = v;
+    }
+}
+
 /* Where unit `first` of a node begins, given that its units are places of the first axis. */
 static inline const char *lki_node_at(const lk_graph *graph, const lki_node *node, int64_t first)
 {

@@ -4,20 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-static double number_at(const lk_graph *g, const char *x, int64_t i)
-{
-    return g->precision == LK_FLOAT32 ? (double)((const float *)(const void *)x)[i] : ((const double *)(const void *)x)[i];
-}
-
-static void number_put(const lk_graph *g, char *x, int64_t i, double v)
-{
-    if (g->precision == LK_FLOAT32) {
-        ((float *)(void *)x)[i] = (float)v;
-    } else {
-        ((double *)(void *)x)[i] = v;
-    }
-}
-
 /* A node over the contiguous x of its shape. */
 static lk_node over(lk_graph *g, lki_op_code op, int code, lk_node x)
 {
@@ -51,7 +37,7 @@ static lk_status order_run(const lki_work *w)
         for (int64_t start = 0; start < n; start += 2 * run) {
             int64_t middle = start + run < n ? start + run : n, end = middle + run < n ? middle + run : n, i = start, j = middle;
             for (int64_t k = start; k < end; k++) {
-                bool right = i == middle || (j < end && after(number_at(g, x, from[i]), number_at(g, x, from[j])));
+                bool right = i == middle || (j < end && after(lki_number_at(g, x, from[i]), lki_number_at(g, x, from[j])));
                 to[k] = right ? from[j++] : from[i++];
             }
         }
@@ -60,7 +46,7 @@ static lk_status order_run(const lki_work *w)
         to = other;
     }
     for (int64_t i = 0; i < n; i++) {
-        number_put(g, w->node->data, i, (double)from[i]);
+        lki_number_put(g, w->node->data, i, (double)from[i]);
     }
     return LK_OK;
 }
@@ -115,8 +101,8 @@ static lk_status cumulate_run(const lki_work *w)
         double sum = 0;
         for (int64_t i = 0; i < length; i++) {
             int64_t k = l * length + (node->code ? length - 1 - i : i);
-            sum += number_at(g, x, k);
-            number_put(g, y, k, sum);
+            sum += lki_number_at(g, x, k);
+            lki_number_put(g, y, k, sum);
         }
     }
     return LK_OK;
@@ -162,8 +148,8 @@ static lk_status triangle_run(const lki_work *w)
     for (int64_t r = first; r < last; r++) {
         int64_t diagonal = r % rows + node->whole[0];
         for (int64_t j = 0; j < columns; j++) {
-            double v = j > diagonal ? 0 : number_at(g, x, r * columns + j) * (j == diagonal ? node->real[0] : 1);
-            number_put(g, node->data, r * columns + j, v);
+            double v = j > diagonal ? 0 : lki_number_at(g, x, r * columns + j) * (j == diagonal ? node->real[0] : 1);
+            lki_number_put(g, node->data, r * columns + j, v);
         }
     }
     return LK_OK;

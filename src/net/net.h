@@ -57,6 +57,8 @@ void lki_net_moments(const lki_net_shape *shape, double temperature, const doubl
 double lki_net_log_density(lki_net_law law, double y, double mean, double sd);
 /* log p(class k) of all classes; may stand in place. */
 void lki_net_log_classes(const lki_net_shape *shape, double temperature, const double *raw, double *out);
+/* log of the mean of exp(terms). */
+double lki_net_log_mean(const double *terms, int64_t count);
 /* log p of the target by all members together: standardized inputs x, the target (standardized, a count or a class) behind them. `work` has
  * room for 2 x width + members + raw. */
 double lki_net_log_row(const lki_net *net, const double *weights, int64_t members, double temperature, const double *x, double *work);

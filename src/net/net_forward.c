@@ -2,6 +2,7 @@
 #include "net/net.h"
 
 #include "math/count_law.h"
+#include "math/elementary.h"
 #include "math/special.h"
 #include <math.h>
 #include <string.h>
@@ -85,30 +86,18 @@ double lki_net_log_density(lki_net_law law, double y, double mean, double sd)
 
 void lki_net_log_classes(const lki_net_shape *shape, double temperature, const double *raw, double *out)
 {
-    double most = -(double)INFINITY, sum = 0.0;
     for (int64_t k = 0; k < shape->classes; k++) {
         out[k] = raw[k] / temperature;
-        most = fmax(most, out[k]);
     }
+    const double all = lki_log_sum_exp(shape->classes, out);
     for (int64_t k = 0; k < shape->classes; k++) {
-        sum += exp(out[k] - most);
-    }
-    for (int64_t k = 0; k < shape->classes; k++) {
-        out[k] -= most + log(sum);
+        out[k] -= all;
     }
 }
 
-/* log of the mean of exp(terms). */
-static double log_mean(const double *terms, int64_t count)
+double lki_net_log_mean(const double *terms, int64_t count)
 {
-    double most = -(double)INFINITY, sum = 0.0;
-    for (int64_t m = 0; m < count; m++) {
-        most = fmax(most, terms[m]);
-    }
-    for (int64_t m = 0; m < count; m++) {
-        sum += exp(terms[m] - most);
-    }
-    return most == -(double)INFINITY ? most : most + log(sum / (double)count);
+    return lki_log_sum_exp(count, terms) - log((double)count);
 }
 
 double lki_net_log_row(const lki_net *net, const double *weights, int64_t members, double temperature, const double *x, double *work)
@@ -127,5 +116,5 @@ double lki_net_log_row(const lki_net *net, const double *weights, int64_t member
             terms[m] = lki_net_log_density(s->law, y, mean, sd);
         }
     }
-    return log_mean(terms, members);
+    return lki_net_log_mean(terms, members);
 }

@@ -126,16 +126,11 @@ static lk_status net_log_density(lk_context *ctx, const void *state, const doubl
     LKI_TRY(work_new(ctx, net, &work));
     double *means = work + d - 1 + 2 * net->shape.width + 2, *sds = means + members;
     for (int64_t i = 0; i < rows; i++) {
-        double most = -(double)INFINITY, sum = 0.0;
         answer(net, x + i * d, work, means, sds);
         for (int64_t m = 0; m < members; m++) {
             means[m] = lki_net_log_density(net->shape.law, x[i * d + d - 1], means[m], sds[m]);
-            most = fmax(most, means[m]);
         }
-        for (int64_t m = 0; m < members; m++) {
-            sum += exp(means[m] - most);
-        }
-        out[i] = most == -(double)INFINITY ? most : most + log(sum / (double)members);
+        out[i] = lki_net_log_mean(means, members);
     }
     lki_release(ctx, work);
     return LK_OK;

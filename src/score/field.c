@@ -133,7 +133,7 @@ lk_status lki_level_denoise(lk_context *ctx, const lki_level *level, const doubl
 
 /* ---- a model by its smoothed versions ---- */
 
-static lk_status model_level(lk_context *ctx, const lki_field *f, double sigma, void **state)
+lk_status lki_oracle_level(lk_context *ctx, const lk_model *model, const lki_field *f, double sigma, const bool *noisy, void **state)
 {
     lki_oracle *oracle = NULL;
     double *noise = NULL;
@@ -141,9 +141,9 @@ static lk_status model_level(lk_context *ctx, const lki_field *f, double sigma, 
     LKI_GOTO(status, done, lki_zeros(ctx, 1, sizeof *oracle, &oracle));
     LKI_GOTO(status, done, lki_allocate(ctx, (size_t)f->d, sizeof *noise, &noise));
     for (int64_t j = 0; j < f->d; j++) {
-        noise[j] = sigma * f->scale[j];
+        noise[j] = noisy == NULL || noisy[j] ? sigma * f->scale[j] : 0.0;
     }
-    LKI_GOTO(status, done, lki_oracle_open(ctx, f->state, noise, oracle));
+    LKI_GOTO(status, done, lki_oracle_open(ctx, model, noise, oracle));
     *state = oracle;
     oracle = NULL;
 done:
@@ -152,10 +152,15 @@ done:
     return status;
 }
 
-static void model_level_free(lk_context *ctx, void *level)
+void lki_oracle_level_free(lk_context *ctx, void *level)
 {
     lki_oracle_close(ctx, level);
     lki_release(ctx, level);
+}
+
+static lk_status model_level(lk_context *ctx, const lki_field *f, double sigma, void **state)
+{
+    return lki_oracle_level(ctx, f->state, f, sigma, NULL, state);
 }
 
 static void to_units(const lki_field *f, const double *u, int64_t rows, double *z)
@@ -231,7 +236,7 @@ static lk_status has_noise(lk_context *ctx, const lki_field *f, bool *out)
     }
     lk_status status = model_level(ctx, f, 1.0, &level);
     if (status == LK_OK) {
-        model_level_free(ctx, level);
+        lki_oracle_level_free(ctx, level);
         *out = true;
     } else if (status == LK_ERROR_UNSUPPORTED) {
         lki_begin(ctx); /* not the caller's error */
@@ -243,7 +248,7 @@ static lk_status has_noise(lk_context *ctx, const lki_field *f, bool *out)
 lk_status lki_field_of_model(lk_context *ctx, const lk_model *model, const double *centre, const double *scale,
                              lki_field **out)
 {
-    static const lki_field_operations operations = {model_level, model_ask, model_level_free, model_free};
+    static const lki_field_operations operations = {model_level, model_ask, lki_oracle_level_free, model_free};
     lki_field *f = NULL;
     LKI_TRY(lki_model_supports(ctx, model, LK_OPERATION_SCORE));
     LKI_TRY(lki_field_of_normals(ctx, model, centre, scale, &f));

@@ -56,6 +56,11 @@ lk_status lki_field_of_function(lk_context *ctx, const lk_score_function *functi
 lk_status lki_field_of_factors(lk_context *ctx, int64_t K, int64_t d, int64_t rank, const double *weights,
                                const double *means, const double *loadings, const double *diagonal, const double *centre,
                                const double *scale, lki_field **out) LK_NODISCARD;
+/* For kinds of fields that ask a model: an lki_oracle of it, with noise sigma scale_j on the features that are `noisy` (NULL = all), as a level's
+ * state. */
+lk_status lki_oracle_level(lk_context *ctx, const lk_model *model, const lki_field *field, double sigma, const bool *noisy,
+                           void **state) LK_NODISCARD;
+void lki_oracle_level_free(lk_context *ctx, void *level);
 void lki_field_free(lk_context *ctx, lki_field *field);                   /* NULL is fine */
 void lki_field_release(const lki_memory *memory, lki_field *field);        /* the same without a context */
 

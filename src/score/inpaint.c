@@ -16,27 +16,7 @@ typedef struct part {
 static lk_status part_level(lk_context *ctx, const lki_field *f, double sigma, void **state)
 {
     const part *p = f->state;
-    lki_oracle *oracle = NULL;
-    double *noise = NULL;
-    lk_status status = LK_OK;
-    LKI_GOTO(status, done, lki_zeros(ctx, 1, sizeof *oracle, &oracle));
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)f->d, sizeof *noise, &noise));
-    for (int64_t j = 0; j < f->d; j++) {
-        noise[j] = p->noisy[j] ? sigma * f->scale[j] : 0.0;
-    }
-    LKI_GOTO(status, done, lki_oracle_open(ctx, p->model, noise, oracle));
-    *state = oracle;
-    oracle = NULL;
-done:
-    lki_release(ctx, noise);
-    lki_release(ctx, oracle);
-    return status;
-}
-
-static void part_level_free(lk_context *ctx, void *level)
-{
-    lki_oracle_close(ctx, level);
-    lki_release(ctx, level);
+    return lki_oracle_level(ctx, p->model, f, sigma, p->noisy, state);
 }
 
 static lk_status part_ask(lk_context *ctx, const lki_level *level, const double *u, int64_t rows, double *log_density, double *score,
@@ -70,7 +50,7 @@ static void part_free(const lki_memory *memory, void *state)
 
 static lk_status part_field(lk_context *ctx, const lk_sampler *s, const double *row, lki_field **out)
 {
-    static const lki_field_operations operations = {part_level, part_ask, part_level_free, part_free};
+    static const lki_field_operations operations = {part_level, part_ask, lki_oracle_level_free, part_free};
     lki_field *f;
     part *p = NULL;
     LKI_TRY(lki_field_new(ctx, &operations, s->d, s->field->centre, s->field->scale, &f));
