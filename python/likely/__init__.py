@@ -17,7 +17,7 @@ from ._library import (ArgumentError, CancelledError, DataError, FileError, Form
 __version__ = lib.lk_version().decode()
 
 # What an import leaves to its first use, by the module that has it. The estimators, made from the registry, are left to it too.
-_LATER = {"Table": "_data", "Estimator": "_estimators",
+_LATER = {"Table": "_data", "Estimator": "_conventions",
           **dict.fromkeys(["Model", "Result", "build", "compare", "describe", "fit", "load", "lrt", "select"], "_model")}
 _OTHERS = ["ArgumentError", "CancelledError", "DataError", "FileError", "FormatError", "LikelyError", "LikelyWarning", "NotFittedError",
            "NotTrustedWarning", "NumericError", "OutOfMemoryError", "UnavailableError", "UnsupportedError", "configure", "methods"]

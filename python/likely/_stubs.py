@@ -29,15 +29,15 @@ def write():
     assert set(HINTS) == {key for key, *_ in COMMON + [PRIORS]}
     lines = ['"""%s"""' % likely.__doc__.strip(), "from collections.abc import Sequence", "from typing import Any, Literal", "",
              "import numpy as np", "from numpy.typing import ArrayLike", "from typing_extensions import Self", "",
-             "from . import _estimators"]
-    for module, names in (("_data", ["Table"]), ("_estimators", ["Estimator"]),
+             "from . import _conventions"]
+    for module, names in (("_data", ["Table"]), ("_conventions", ["Estimator"]),
                           ("_library", ["configure"] + [n for n in likely.__all__ if n.endswith(("Error", "Warning"))]),
                           ("_model", ["Model", "Result", "build", "compare", "describe", "fit", "load", "lrt", "select"])):
         lines.append("from .%s import %s" % (module, ", ".join("%s as %s" % (n, n) for n in names)))
     lines += ["", "__version__: str", "def methods() -> dict[str, str]: ...", ""]
     for name, cls in likely._classes.items():
         hints = dict(HINTS, **{p["name"]: hint_of(p) for p in cls._method["parameters"]})
-        lines += ["class %s(%s):" % (name, ", ".join("_estimators." + b.__name__ for b in cls.__bases__)),
+        lines += ["class %s(%s):" % (name, ", ".join("_conventions." + b.__name__ for b in cls.__bases__)),
                   indented('"""%s"""' % cls.__doc__.replace("\\", "\\\\"), 4), "    model_: Model", "    n_features_in_: int",
                   "    feature_names_in_: np.ndarray"]
         lines += ["    classes_: np.ndarray"] if cls._label else []

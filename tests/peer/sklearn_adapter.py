@@ -2,7 +2,7 @@
 import numpy as np
 
 import likely
-from likely._estimators import seed_of
+from likely._conventions import seed_of
 
 INITS = {"kmeans": "kmeans++", "k-means++": "kmeans++", "random": "random", "random_from_data": "random"}
 

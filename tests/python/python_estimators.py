@@ -103,7 +103,7 @@ class Conventions(unittest.TestCase):
         x = faithful()
         w = np.arange(len(x)) % 3
         for cls in likely._classes.values():
-            if "sample_weight" not in inspect.signature(cls.fit).parameters or not issubclass(cls, likely._estimators.Density) \
+            if "sample_weight" not in inspect.signature(cls.fit).parameters or not issubclass(cls, likely._conventions.Density) \
                     or "batch" in cls().get_params():
                 continue
             weighted = cls().set_params(**{k: v for k, v in [("components", 2), ("bandwidth", .3)] if k in cls().get_params()})
