@@ -182,6 +182,33 @@ CHECK_UNUSED static lk_allocator check_allocator(check_memory *m)
     return (lk_allocator){check_allocate, check_reallocate, check_release, m};
 }
 
+/* Runs `work` again and again, each time with another of its allocations failing, until none is left to fail: it either says that memory is short or
+ * gets around it, and leaves nothing behind. Returns how many failed; *made_up_for (NULL is fine) receives how many it got around. */
+CHECK_UNUSED static long check_allocations(int threads, lk_status (*work)(lk_context *ctx, void *state), void *state, long *made_up_for)
+{
+    long failures = 0, around = 0;
+    for (int failed = 1; failed; failures += failed) {
+        check_memory memory = {0};
+        const lk_allocator allocator = check_allocator(&memory);
+        const lk_context_options options = {.size = sizeof options, .threads = threads, .allocator = &allocator};
+        lk_context *ctx = NULL;
+        assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
+        memory.calls = 0;
+        memory.fail_at = failures + 1;
+        const lk_status status = work(ctx, state);
+        failed = memory.calls >= memory.fail_at;
+        memory.fail_at = 0;
+        assert_true(status == LK_OK || (failed && status == LK_ERROR_MEMORY && strlen(lk_error_message(ctx)) > 0));
+        around += failed && status == LK_OK;
+        lk_context_free(ctx);
+        assert_int_equal(memory.live, 0);
+    }
+    if (made_up_for != NULL) {
+        *made_up_for = around;
+    }
+    return failures;
+}
+
 /* Whether long double has more digits than double, so that it can stand for the truth: not on every machine, nor
  * under emulators that round it to double. */
 CHECK_UNUSED static int check_long_double(void)

@@ -6,8 +6,9 @@ static const char json_a[] = "{\"weights\":[0.4,0.6],\"means\":[[0,0],[2,1]],\"c
 static const char json_b[] = "{\"weights\":[0.5,0.5],\"means\":[[1,0],[0,1]],\"covariances\":[[1,2],[2,1]],\"covariance\":\"diag\","
                              "\"columns\":[\"b\",\"a\"]}";
 
-static lk_status everything(lk_context *ctx)
+static lk_status everything(lk_context *ctx, void *state)
 {
+    (void)state;
     lk_model *a = NULL, *b = NULL;
     lk_comparison c = {.size = sizeof c};
     lk_compare_options options = {.size = sizeof options, .draws = 3000};
@@ -24,28 +25,9 @@ static lk_status everything(lk_context *ctx)
 
 static void allocations(void **state)
 {
-    long failures = 0, made_up_for = 0;
+    long made_up_for = 0;
     (void)state;
-    for (long fail_at = 1;; fail_at++) {
-        check_memory memory = {0};
-        lk_allocator allocator = check_allocator(&memory);
-        lk_context_options options = {.size = sizeof options, .threads = 2, .allocator = &allocator};
-        lk_context *ctx = NULL;
-        assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
-        memory.calls = 0;
-        memory.fail_at = fail_at;
-        const lk_status status = everything(ctx);
-        const int failed = memory.calls >= fail_at;
-        memory.fail_at = 0;
-        assert_true(status == LK_OK || (failed && status == LK_ERROR_MEMORY && strlen(lk_error_message(ctx)) > 0));
-        made_up_for += failed && status == LK_OK;
-        lk_context_free(ctx);
-        assert_int_equal(memory.live, 0);
-        if (!failed) {
-            break;
-        }
-        failures++;
-    }
+    const long failures = check_allocations(2, everything, NULL, &made_up_for);
     print_message("%ld allocations, %ld failures made up for\n", failures, made_up_for);
     assert_true(failures > 30 && made_up_for * 10 < failures);
 }
@@ -63,7 +45,7 @@ static void cancelled(void **state)
         lk_context_options options = {.size = sizeof options, .threads = 2, .cancel = cancel_after, .cancel_state = &left};
         lk_context *ctx = NULL;
         assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
-        const lk_status status = everything(ctx);
+        const lk_status status = everything(ctx, NULL);
         assert_true(status == LK_ERROR_CANCELLED || (status == LK_OK && polls > 5));
         lk_context_free(ctx);
     }

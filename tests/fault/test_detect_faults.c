@@ -2,8 +2,9 @@
 #include "gmm_check.h"
 #include "model/model_file.h"
 
-static lk_status everything(lk_context *ctx, const double *values)
+static lk_status everything(lk_context *ctx, void *state)
 {
+    const double *values = state;
     const double nan = (double)NAN, x[6] = {1, 2, nan, 1, 0, nan};
     double score[3], p[3];
     const lk_setting settings[] = {{"components", "1"}, {"init", "random"}, {"restarts", "1"}, {NULL, NULL}};
@@ -33,32 +34,13 @@ static lk_status everything(lk_context *ctx, const double *values)
 static void allocations(void **state)
 {
     double values[120];
-    long failures = 0, made_up_for = 0;
+    long made_up_for = 0;
     lki_stream s = gmm_stream(7600);
     (void)state;
     for (int i = 0; i < 120; i++) {
         values[i] = lki_random_normal(&s);
     }
-    for (long fail_at = 1;; fail_at++) {
-        check_memory memory = {0};
-        lk_allocator allocator = check_allocator(&memory);
-        lk_context_options options = {.size = sizeof options, .threads = 2, .allocator = &allocator};
-        lk_context *ctx = NULL;
-        assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
-        memory.calls = 0;
-        memory.fail_at = fail_at;
-        const lk_status status = everything(ctx, values);
-        const int failed = memory.calls >= fail_at;
-        memory.fail_at = 0;
-        assert_true(status == LK_OK || (failed && status == LK_ERROR_MEMORY && strlen(lk_error_message(ctx)) > 0));
-        made_up_for += failed && status == LK_OK;
-        lk_context_free(ctx);
-        assert_int_equal(memory.live, 0);
-        if (!failed) {
-            break;
-        }
-        failures++;
-    }
+    const long failures = check_allocations(2, everything, values, &made_up_for);
     print_message("%ld allocations, %ld failures made up for\n", failures, made_up_for);
     assert_true(failures > 50 && made_up_for * 10 < failures);
 }

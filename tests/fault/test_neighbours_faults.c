@@ -4,8 +4,9 @@
 #include <likely/neighbours.h>
 
 /* `method` over points in two blocks of leaves. */
-static lk_status work(lk_context *ctx, const char *method)
+static lk_status work(lk_context *ctx, void *state)
 {
+    const char *method = state;
     enum { D = 3, N = 40, K = 4 };
     double y[N * D], distance[N * K];
     int64_t index[N * K];
@@ -20,30 +21,14 @@ static lk_status work(lk_context *ctx, const char *method)
     return status;
 }
 
-static void every_allocation(const char *method)
-{
-    check_memory counting = {0};
-    for (long at = 0; at == 0 || at <= counting.calls; at++) {
-        check_memory m = {.fail_at = at};
-        const lk_allocator allocator = check_allocator(&m);
-        const lk_context_options options = {.size = sizeof options, .threads = 1, .allocator = &allocator};
-        lk_context *ctx = NULL;
-        lk_status status = lk_context_new(&ctx, &options);
-        if (status == LK_OK) {
-            status = work(ctx, method);
-            assert_true(at == 0 ? status == LK_OK : status == LK_ERROR_MEMORY);
-        }
-        lk_context_free(ctx);
-        assert_int_equal(m.live, 0);
-        counting = at == 0 ? m : counting;
-    }
-}
-
 static void test_every_allocation(void **state)
 {
+    long made_up_for = 0;
     (void)state;
-    every_allocation("tree");
-    every_allocation("products");
+    assert_true(check_allocations(1, work, "tree", &made_up_for) > 0);
+    assert_int_equal(made_up_for, 0);
+    assert_true(check_allocations(1, work, "products", &made_up_for) > 0);
+    assert_int_equal(made_up_for, 0);
 }
 
 int main(void)

@@ -1,8 +1,9 @@
 /* Tests of two samples under faults: each allocation fails once, and what cannot be tested is refused by name. */
 #include "two_sample_check.h"
 
-static lk_status everything(lk_context *ctx, const double *values)
+static lk_status everything(lk_context *ctx, void *state)
 {
+    const double *values = state;
     static const char *const tests[] = {"mmd", "mmd-agg", "cross-mmd", "kid", "sliced-energy", "c2st"};
     lk_table *a = NULL, *b = NULL;
     lk_status status = lk_table_from_array(ctx, values, 24, 2, NULL, &a);
@@ -21,28 +22,9 @@ static lk_status everything(lk_context *ctx, const double *values)
 static void allocations(void **state)
 {
     double *values = normal_values(7600, 44, 2, 0, 1);
-    long failures = 0, made_up_for = 0;
+    long made_up_for = 0;
     (void)state;
-    for (long fail_at = 1;; fail_at++) {
-        check_memory memory = {0};
-        lk_allocator allocator = check_allocator(&memory);
-        lk_context_options options = {.size = sizeof options, .threads = 2, .allocator = &allocator};
-        lk_context *ctx = NULL;
-        assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
-        memory.calls = 0;
-        memory.fail_at = fail_at;
-        const lk_status status = everything(ctx, values);
-        const int failed = memory.calls >= fail_at;
-        memory.fail_at = 0;
-        assert_true(status == LK_OK || (failed && status == LK_ERROR_MEMORY && strlen(lk_error_message(ctx)) > 0));
-        made_up_for += failed && status == LK_OK;
-        lk_context_free(ctx);
-        assert_int_equal(memory.live, 0);
-        if (!failed) {
-            break;
-        }
-        failures++;
-    }
+    const long failures = check_allocations(2, everything, values, &made_up_for);
     print_message("%ld allocations, %ld failures made up for\n", failures, made_up_for);
     assert_true(failures > 50 && made_up_for * 10 < failures);
     free(values);

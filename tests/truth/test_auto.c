@@ -203,8 +203,9 @@ static void odd_data(void **state)
     }
 }
 
-static lk_status everything(lk_context *ctx, const double *values)
+static lk_status everything(lk_context *ctx, void *state)
 {
+    const double *values = state;
     static const char *const methods[] = {"auto", "knn"};
     lk_table *table = NULL;
     double out;
@@ -226,27 +227,8 @@ static lk_status everything(lk_context *ctx, const double *values)
 static void allocations(void **state)
 {
     double *values = normal_values(7602, 30, 2, 0, 1);
-    long failures = 0;
     (void)state;
-    for (long fail_at = 1;; fail_at++) {
-        check_memory memory = {0};
-        lk_allocator allocator = check_allocator(&memory);
-        lk_context_options options = {.size = sizeof options, .threads = 2, .allocator = &allocator};
-        lk_context *ctx = NULL;
-        assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
-        memory.calls = 0;
-        memory.fail_at = fail_at;
-        const lk_status status = everything(ctx, values);
-        const int failed = memory.calls >= fail_at;
-        memory.fail_at = 0;
-        assert_true(status == LK_OK || (failed && status == LK_ERROR_MEMORY && strlen(lk_error_message(ctx)) > 0));
-        lk_context_free(ctx);
-        assert_int_equal(memory.live, 0);
-        if (!failed) {
-            break;
-        }
-        failures++;
-    }
+    const long failures = check_allocations(2, everything, values, NULL);
     assert_true(failures > 100);
     free(values);
 }

@@ -229,8 +229,9 @@ static void refused(void **state)
     free(x);
 }
 
-static lk_status everything(lk_context *ctx, const double *values)
+static lk_status everything(lk_context *ctx, void *state)
 {
+    const double *values = state;
     lk_table *table = NULL;
     lk_test *test = NULL;
     const lk_test_options options = {.size = sizeof options, .permutations = 9};
@@ -244,27 +245,8 @@ static lk_status everything(lk_context *ctx, const double *values)
 static void allocations(void **state)
 {
     double *values = normal_values(7601, 40, 3, 0, 1);
-    long failures = 0;
     (void)state;
-    for (long fail_at = 1;; fail_at++) {
-        check_memory memory = {0};
-        lk_allocator allocator = check_allocator(&memory);
-        lk_context_options options = {.size = sizeof options, .threads = 2, .allocator = &allocator};
-        lk_context *ctx = NULL;
-        assert_int_equal(lk_context_new(&ctx, &options), LK_OK);
-        memory.calls = 0;
-        memory.fail_at = fail_at;
-        const lk_status status = everything(ctx, values);
-        const int failed = memory.calls >= fail_at;
-        memory.fail_at = 0;
-        assert_true(status == LK_OK || (failed && status == LK_ERROR_MEMORY && strlen(lk_error_message(ctx)) > 0));
-        lk_context_free(ctx);
-        assert_int_equal(memory.live, 0);
-        if (!failed) {
-            break;
-        }
-        failures++;
-    }
+    const long failures = check_allocations(2, everything, values, NULL);
     assert_true(failures > 30);
     free(values);
 }

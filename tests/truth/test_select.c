@@ -420,7 +420,7 @@ static void sensitivity_is_unbiased(void **state)
     lk_table *table = gmm_table(ctx, x, N, W);
     const char *const methods[] = {"sensitivity", "random", "stratified"};
     const int64_t repeats = check_scaled(1500, 400);
-    double bound = 0;
+    double bound = 0, exact = 0;
     for (int64_t r = 0; r < repeats; r++) {
         for (int m = 0; m < 3; m++) {
             const lk_select_options options = {.size = sizeof options, .count = M, .method = methods[m], .bandwidth = "1", .features = "1,2", .seed = r, .clusters = m != 1 ? K : 0,
@@ -464,6 +464,11 @@ static void sensitivity_is_unbiased(void **state)
             worst = fmax(worst, x[i * W + 2] / (loss[cluster[i]] + square[i]));
         }
         bound += worst * F * total / M / (double)repeats;
+        double second = 0; /* E f^2 / (n p)^2 over draws with probabilities p = (loss + square) / (n total) */
+        for (int64_t i = 0; i < N; i++) {
+            second += x[i * W + 2] * x[i * W + 2] * total / (loss[cluster[i]] + square[i]) / N;
+        }
+        exact += (second - F * F) / M / (double)repeats;
     }
     const double error = sqrt(squares[0] / (double)repeats);
     print_message("mean loss %.4f: sensitivity %.4f +- %.4f, sd %.4f (bound %.4f), random %.4f, stratified %.4f; weight %.4f\n", F, sums[0], error, sqrt(squares[0]), sqrt(bound),
@@ -472,6 +477,7 @@ static void sensitivity_is_unbiased(void **state)
     check_near(weight, 1, 0.1);
     assert_true(squares[0] < 1.2 * bound);
     assert_true(squares[0] < 0.3 * squares[1]);
+    check_near(squares[0] / exact, 1, 6 * sqrt(2.0 / (double)repeats)); /* of a variance, by kurtosis a little more than normal */
     assert_true(squares[2] < squares[1]);
     lk_table_free(table);
 }
