@@ -18,6 +18,9 @@ typedef struct lki_normal_terms {
     const double *across; /* K x d; NULL = none */
     const double *log_c;  /* K: log weight - (d log 2 pi + log det covariance) / 2 */
     const double *trace;  /* K: of P_k; for the divergence */
+    /* K x d x d: P_k themselves, in whose place axes, along and across are not asked; NULL = none. Half the cost, but squares lose the digits
+     * that the condition of P_k has. */
+    const double *precision;
 } lki_normal_terms;
 
 /* Doubles of scratch that a call needs, 64-byte aligned. */
@@ -25,11 +28,12 @@ size_t lki_normal_scratch(const lki_normal_terms *terms);
 
 /* For rows of x (rows x d, finite): log_density (rows), score (rows x d) = grad log p and divergence (rows) = the trace
  * of its derivative; each may be NULL. A row gets the same bits whatever stands beside it. Components whose share of a
- * row is below e^-50 of the largest one's have none. Cost: K rank d twice a row, less where components have no share. */
+ * row is below e^-50 of the largest one's may have none. Cost: K rank d twice a row, less where components have no share; with
+ * precisions K d d. */
 void lki_normal_score(const lki_normal_terms *terms, const double *x, int64_t rows, double *scratch, double *log_density,
                       double *score, double *divergence);
 
-/* The same by plain scalar loops in log space: what the kernel is tested against. */
+/* The same by plain scalar loops in log space, from axes, along and across alone: what the kernel is tested against. */
 void lki_normal_score_reference(const lki_normal_terms *terms, const double *x, int64_t rows, double *scratch,
                                 double *log_density, double *score, double *divergence);
 

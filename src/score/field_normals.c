@@ -12,6 +12,10 @@
 /* Beyond this ratio of eigenvalues the eigenbasis has lost digits that a model's own factors still have. */
 #define CONDITION_MOST 1e8
 
+/* Up to here a level has whole precisions: they cost d^3 to make and squares lose the digits of their condition, but rows need half the work. */
+enum { PRECISION_FEATURES_MOST = 16 };
+#define PRECISION_CONDITION_MOST 1e3
+
 /* K normal distributions in u. Eigenbases: axes and values; `turn`, one basis for all, in which means and rows are
  * expressed, leaves no axes. Factors: loadings and diagonal. */
 typedef struct normals {
@@ -28,7 +32,7 @@ typedef struct normals {
 typedef struct level {
     lki_normal_terms terms;
     double *inverse; /* K x d: 1 / (value + sigma^2) */
-    double *log_c, *trace, *axes, *along;
+    double *log_c, *trace, *axes, *along, *precision;
 } level;
 
 static void normals_free(const lki_memory *memory, void *state)
@@ -48,6 +52,7 @@ static void level_free(lk_context *ctx, void *state)
     lki_release(ctx, l->inverse);
     lki_release(ctx, l->axes);
     lki_release(ctx, l->along);
+    lki_release(ctx, l->precision);
     lki_release(ctx, l);
 }
 
@@ -120,6 +125,41 @@ static lk_status factor_level(lk_context *ctx, const normals *n, double sigma, l
                                  (long long)k, sigma);
 }
 
+static bool precisions_suit(const normals *n, const level *l)
+{
+    for (int64_t k = 0; k < n->K && n->d <= PRECISION_FEATURES_MOST; k++) {
+        double low = l->inverse[k * n->d], high = low;
+        for (int64_t j = 1; j < n->d; j++) {
+            low = fmin(low, l->inverse[k * n->d + j]);
+            high = fmax(high, l->inverse[k * n->d + j]);
+        }
+        if (!(high <= PRECISION_CONDITION_MOST * low)) {
+            return false;
+        }
+    }
+    return n->d <= PRECISION_FEATURES_MOST;
+}
+
+/* P_k = sum_j axis_j axis_j' / (value_j + sigma^2). */
+static lk_status precision_level(lk_context *ctx, const normals *n, level *l)
+{
+    const int64_t d = n->d;
+    LKI_TRY(lki_zeros(ctx, lki_product((size_t)n->K, (size_t)d), (size_t)d * sizeof(double), &l->precision));
+    for (int64_t k = 0; k < n->K; k++) {
+        double *P = l->precision + k * d * d;
+        for (int64_t j = 0; j < d; j++) {
+            const double *axis = n->axes + (k * d + j) * d;
+            for (int64_t a = 0; a < d; a++) {
+                const double weight = l->inverse[k * d + j] * axis[a];
+                for (int64_t b = 0; b < d; b++) {
+                    P[a * d + b] += weight * axis[b];
+                }
+            }
+        }
+    }
+    return LK_OK;
+}
+
 static lk_status normals_level(lk_context *ctx, const lki_field *f, double sigma, void **state)
 {
     const normals *n = f->state;
@@ -130,7 +170,10 @@ static lk_status normals_level(lk_context *ctx, const lki_field *f, double sigma
         l->log_c = l->inverse + n->K * n->d;
         l->trace = l->log_c + n->K;
         eigen_level(n, sigma * sigma, l);
-        status = n->factors && n->rank > 0 ? factor_level(ctx, n, sigma, l) : LK_OK;
+        status = n->axes == NULL || n->rank == 0 ? LK_OK
+                 : n->factors                    ? factor_level(ctx, n, sigma, l)
+                 : precisions_suit(n, l)         ? precision_level(ctx, n, l)
+                                                 : LK_OK;
     }
     if (status != LK_OK) {
         level_free(ctx, l);
@@ -139,7 +182,7 @@ static lk_status normals_level(lk_context *ctx, const lki_field *f, double sigma
     const bool along = n->axes != NULL && !n->factors;
     l->terms = (lki_normal_terms){.K = n->K, .d = n->d, .means = n->means, .log_c = l->log_c, .trace = l->trace,
                                   .rank = n->axes != NULL ? n->rank : 0, .axes = along ? n->axes : l->axes,
-                                  .along = along ? l->inverse : l->along, .across = along ? NULL : l->inverse};
+                                  .along = along ? l->inverse : l->along, .across = along ? NULL : l->inverse, .precision = l->precision};
     *state = l;
     return LK_OK;
 }

@@ -192,19 +192,26 @@ static void kernels(void **state)
     const lki_normal_kernel *tables[] = {&lki_normal_kernel_portable};
 #endif
     enum { K = 6, MOST_D = 9 };
-    static double means[K * MOST_D], axes[K * MOST_D * MOST_D], along[K * MOST_D], across[K * MOST_D], log_c[K], trace[K],
+    static double means[K * MOST_D], axes[K * MOST_D * MOST_D], precision[K * MOST_D * MOST_D], along[K * MOST_D], across[K * MOST_D], log_c[K], trace[K],
         x[37 * MOST_D], scratch[8 * MOST_D * 16] __attribute__((aligned(64)));
     static double want[3][37 * MOST_D], got[3][37 * MOST_D], alone[3][MOST_D];
     lki_stream s = gmm_stream(6102);
     for (int shape = 0; shape < 40; shape++) {
-        const int64_t d = shape % 10 == 8 ? 8 : 1 + shape % MOST_D, rank = shape % 3 == 0 ? d : shape % 3 == 1 ? 0 : (d + 1) / 2;
+        const int64_t d = shape % 10 == 8 || shape == 6 ? 8 : 1 + shape % MOST_D, rank = shape % 3 == 0 ? d : shape % 3 == 1 ? 0 : (d + 1) / 2;
         for (int64_t i = 0; i < K * d; i++) {
             means[i] = 3 * lki_random_normal(&s);
             across[i] = 0.1 + lki_random_uniform(&s);
             along[i] = 0.5 + lki_random_uniform(&s);
         }
+        const bool whole = shape % 6 == 0; /* precisions themselves, of moderate condition */
         for (int64_t i = 0; i < K * rank * d; i++) {
-            axes[i] = lki_random_normal(&s);
+            axes[i] = whole ? 0.2 * lki_random_normal(&s) + (i / d % d == i % d) : lki_random_normal(&s);
+        }
+        for (int64_t i = 0; i < K * d * d; i++) { /* sum_j along_j axis_j axis_j' */
+            precision[i] = 0;
+            for (int64_t k = i / (d * d), j = 0; whole && j < d; j++) {
+                precision[i] += along[k * d + j] * axes[(k * d + j) * d + i / d % d] * axes[(k * d + j) * d + i % d];
+            }
         }
         for (int64_t k = 0; k < K; k++) {
             log_c[k] = lki_random_normal(&s);
@@ -214,7 +221,8 @@ static void kernels(void **state)
             x[i] = 4 * lki_random_normal(&s);
         }
         const lki_normal_terms t = {.K = K, .d = d, .rank = rank, .means = means, .axes = axes, .along = along,
-                                    .across = rank == d ? NULL : across, .log_c = log_c, .trace = trace};
+                                    .across = rank == d ? NULL : across, .log_c = log_c, .trace = trace,
+                                    .precision = whole ? precision : NULL};
         lki_normal_score_reference(&t, x, 37, scratch, want[0], want[1], want[2]);
         for (int level = 0; level <= lki_isa_level(); level++) {
             tables[level]->score(&t, x, 37, scratch, got[0], got[1], got[2]);
