@@ -79,7 +79,8 @@ static lk_status work_new(lk_context *ctx, const lki_em_data *data, const lki_mi
     const int may_expand = can_expand(data, m);
     const lki_mixture_plan expanded = plan_of(data, m, 0), factored = plan_of(data, m, 1);
     const size_t packed[2] = {w->kernel->packed_length(&factored), may_expand ? w->kernel->packed_length(&expanded) : 0};
-    const size_t scratch[2] = {w->kernel->scratch_length(&factored), may_expand ? w->kernel->scratch_length(&expanded) : 0};
+    const int64_t rows = data->rows->rows < LKI_BLOCK_ROWS ? data->rows->rows : LKI_BLOCK_ROWS;
+    const size_t scratch[2] = {w->kernel->scratch_length(&factored, rows), may_expand ? w->kernel->scratch_length(&expanded, rows) : 0};
     const int64_t statistics = factored.statistics > expanded.statistics ? factored.statistics : expanded.statistics;
     w->sums_length = LKI_SUM_HEAD + lki_product((size_t)K, (size_t)statistics);
     lk_status status = LK_OK;
@@ -219,7 +220,7 @@ static lk_status em_block(lk_context *ctx, void *state, int thread, int64_t inde
     em_work *w = state;
     lki_block *b = &w->blocks[thread];
     if (w->scratch[thread] == NULL) {
-        LKI_TRY(lki_allocate(ctx, w->kernel->scratch_length(&w->plan), sizeof(double), &w->scratch[thread]));
+        LKI_TRY(lki_allocate(ctx, w->kernel->scratch_length(&w->plan, LKI_BLOCK_ROWS), sizeof(double), &w->scratch[thread]));
     }
     LKI_TRY(lki_dataset_block(ctx, w->data->rows, index, b));
     w->kernel->block(&w->plan, b->x, b->w, b->rows, w->scratch[thread], sums, NULL, NULL);

@@ -300,13 +300,17 @@ static int64_t group_strips(const lki_mixture_plan *plan, int64_t line)
     return fit < 4 ? 4 : whole / ((whole + fit - 1) / fit) + (whole % ((whole + fit - 1) / fit) != 0);
 }
 
-static layout layout_of(const lki_mixture_plan *plan, double *scratch)
+/* For the sums of blocks of so many rows; without sums (0) each strip is done with at once. */
+static layout layout_of(const lki_mixture_plan *plan, int64_t rows, double *scratch)
 {
     layout l;
     const int64_t lines = round_up(plan->factored ? plan->d : plan->terms, MP) + MP;
     l.phi_step = lines * TR;
     l.r_step = groups_of(plan) * TR;
     l.strips = group_strips(plan, plan->factored ? 3 * lines + groups_of(plan) : lines + groups_of(plan));
+    if (l.strips * TR > rows) {
+        l.strips = rows <= TR ? 1 : (rows + TR - 1) / TR;
+    }
     l.phi = scratch;
     l.r = l.phi + l.strips * l.phi_step;
     l.z = l.r + l.strips * l.r_step;
@@ -329,9 +333,9 @@ static lki_gaps gaps_of(const lki_mixture_plan *plan, const layout *l, int64_t s
     return gaps;
 }
 
-static size_t scratch_length(const lki_mixture_plan *plan)
+static size_t scratch_length(const lki_mixture_plan *plan, int64_t rows)
 {
-    const layout l = layout_of(plan, NULL);
+    const layout l = layout_of(plan, rows, NULL);
     const int64_t d = plan->d;
     const int64_t gaps = !plan->gaps ? 0
                                      : lki_gaps_work(d) + plan->K * TR + d * (d + 1) / 2 * lki_gaps_width(plan->K) +
@@ -733,9 +737,9 @@ static void factored_sums(const lki_mixture_plan *plan, const layout *l, int64_t
 static void block(const lki_mixture_plan *plan, const double *x, const double *w, int64_t rows, double *scratch, double *sums,
                   double *log_density, double *responsibilities)
 {
-    const layout l = layout_of(plan, scratch);
+    const layout l = layout_of(plan, sums != NULL ? rows : 0, scratch);
     const int64_t d = plan->d, K = plan->K, groups = groups_of(plan);
-    const int64_t most = sums != NULL ? l.strips * TR : TR; /* without sums each strip is done with at once */
+    const int64_t most = l.strips * TR;
     for (int64_t first = 0; first < rows; first += most) {
         const int64_t group = rows - first < most ? rows - first : most;
         const int64_t strips = (group + TR - 1) / TR;

@@ -67,7 +67,7 @@ static lk_status ask_kernel(lk_context *ctx, const lki_gmm *g, const double *x, 
 {
     const lki_mixture_kernel *kernel = lki_mixture_kernel_best();
     double *scratch;
-    LKI_TRY(lki_allocate(ctx, kernel->scratch_length(&g->plan), sizeof(double), &scratch));
+    LKI_TRY(lki_allocate(ctx, kernel->scratch_length(&g->plan, 0), sizeof(double), &scratch));
     kernel->block(&g->plan, x, NULL, rows, scratch, NULL, log_density, responsibilities);
     lki_release(ctx, scratch);
     return LK_OK;

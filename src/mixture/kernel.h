@@ -46,9 +46,10 @@ int64_t lki_terms(lki_form form, int64_t d);
 int64_t lki_statistics(lki_form form, int factored, int64_t d);
 
 typedef struct lki_mixture_kernel {
-    size_t (*packed_length)(const lki_mixture_plan *plan);  /* doubles in plan->packed */
+    size_t (*packed_length)(const lki_mixture_plan *plan); /* doubles in plan->packed */
     void (*pack)(lki_mixture_plan *plan);
-    size_t (*scratch_length)(const lki_mixture_plan *plan); /* doubles, one scratch a thread, 64-byte aligned */
+    /* Doubles of scratch, one a thread and 64-byte aligned, for calls of block() with sums of at most so many rows; 0: for calls without sums. */
+    size_t (*scratch_length)(const lki_mixture_plan *plan, int64_t rows);
     /* Goes over `rows` rows of x (row-major). With plan->gaps a row's density is the marginal of what it has, and the sums hold the
      * conditional moments of what it lacks. Any of the outputs may be NULL: sums (added to), log_density (rows),
      * responsibilities (rows x (K + noise), row-major). w NULL = all one. A row's outputs do not depend on its neighbours. */

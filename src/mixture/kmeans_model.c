@@ -175,7 +175,7 @@ static lk_status judge(kmeans_fit_state *f, record *r)
     LKI_TRY(lki_gmm_new(f->ctx, copy, &g));
     const size_t length = LKI_SUM_HEAD + (size_t)(m->K * g->plan.statistics);
     l.plan = &g->plan;
-    l.scratch_length = (l.kernel->scratch_length(&g->plan) + 7) & ~(size_t)7;
+    l.scratch_length = (l.kernel->scratch_length(&g->plan, LKI_BLOCK_ROWS) + 7) & ~(size_t)7;
     LKI_GOTO(status, done, lki_allocate(f->ctx, lki_product((size_t)lki_threads(f->ctx), l.scratch_length), sizeof(double), &l.scratch));
     LKI_GOTO(status, done, lki_allocate(f->ctx, length, sizeof(double), &sums));
     const lki_reduction pass = {.blocks = f->rows.blocks, .length = length, .block = likelihood_block, .state = &l};

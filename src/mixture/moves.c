@@ -56,7 +56,7 @@ static lk_status moving_new(lk_context *ctx, const lki_sample *sample, const lki
     lk_status status = LK_OK;
     *w = (moving){.ctx = ctx, .sample = sample, .m = m, .plan = lki_mixture_factored_plan(m)};
     LKI_GOTO(status, fail, lki_allocate(ctx, kernel->packed_length(&w->plan), sizeof(double), &w->plan.packed));
-    LKI_GOTO(status, fail, lki_allocate(ctx, kernel->scratch_length(&w->plan), sizeof(double), &w->scratch));
+    LKI_GOTO(status, fail, lki_allocate(ctx, kernel->scratch_length(&w->plan, 0), sizeof(double), &w->scratch));
     LKI_GOTO(status, fail, lki_allocate(ctx, LKI_BLOCK_ROWS, groups * sizeof(double), &w->r));
     LKI_GOTO(status, fail, lki_allocate(ctx, LKI_BLOCK_ROWS, sizeof(double), &w->log_density));
     LKI_GOTO(status, fail, lki_zeros(ctx, K, lki_product(K, sizeof(double)), &w->shared));

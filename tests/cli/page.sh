@@ -29,8 +29,8 @@ likely report faithful.lk gaps.csv --json | json 'v["table"]["missing"]["complet
 likely report faithful.lk faithful.csv --held-out gaps.csv --json | json 'v["trust"]["judged"], v["trust"]["held_out"]["rows"], v["strange"]["reference"]'
 likely report faithful.lk gaps.csv --name-column who --json | json 'v["strange"]["rows"][0]["name"]'
 likely report faithful.lk faithful.csv --features waiting --title "a 'b' c" --json | json 'v["shown"], v["title"], v["command"]'
-try likely report faithful.lk faithful.csv --features nothing
-try likely report faithful.lk faithful.csv --features waiting,2
-try likely report faithful.lk faithful.csv --name-column nobody
-try likely report faithful.lk iris.csv
+try likely report faithful.lk faithful.csv --features nothing --json
+try likely report faithful.lk faithful.csv --features waiting,2 --json
+try likely report faithful.lk faithful.csv --name-column nobody --json
+try likely report faithful.lk iris.csv --json
 try likely report faithful.lk - --held-out -

@@ -346,7 +346,7 @@ static asked ask(const lki_mixture_kernel *kernel, lki_mixture_plan *plan, const
     asked a = {calloc(length, sizeof(double)), malloc((size_t)rows * sizeof(double)), malloc((size_t)(rows * plan->K) * sizeof(double))};
     void *scratch = NULL;
     plan->packed = malloc(kernel->packed_length(plan) * sizeof(double));
-    assert_int_equal(posix_memalign(&scratch, 64, kernel->scratch_length(plan) * sizeof(double)), 0);
+    assert_int_equal(posix_memalign(&scratch, 64, kernel->scratch_length(plan, rows) * sizeof(double)), 0);
     assert_true(a.sums != NULL && a.density != NULL && a.r != NULL && plan->packed != NULL);
     kernel->pack(plan);
     kernel->block(plan, x, w, rows, scratch, a.sums, a.density, NULL);

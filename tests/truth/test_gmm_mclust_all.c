@@ -83,6 +83,12 @@ static const json_t *row_of(const json_t *selection, const cell *c)
     return NULL;
 }
 
+/* At less effort two of the sets. */
+static int left_out(int set)
+{
+    return check_effort() < 1 && set % 3 != 1;
+}
+
 /* At most 1e-3 below the peer and not degenerate in at least 97 of 100 cells. */
 static void cells(void **state)
 {
@@ -91,6 +97,9 @@ static void cells(void **state)
     const int count = read_cells(peer);
     int reached = 0, all = 0, above = 0;
     for (int s = 0; s < SETS; s++) {
+        if (left_out(s)) {
+            continue;
+        }
         lk_table *table = read_set(ctx, s);
         lk_model *fit = gmm_fit(ctx, table, "components=1..5;covariance=all", sets[s].features, NULL, NULL);
         json_t *info = gmm_info(ctx, fit);
@@ -117,8 +126,8 @@ static void cells(void **state)
         lk_table_free(table);
     }
     print_message("%d of %d cells reached, %d of them better than the peer by more than 1e-3\n", reached, all, above);
-    assert_int_equal(all, 357);
-    assert_true(reached >= 347);
+    assert_true(all == 357 || check_effort() < 1);
+    assert_true(100 * reached >= 97 * all && all > 0);
 }
 
 /* The model chosen among 1 to 9 components and all families is sound and at least as good as the peer's choice. */
@@ -126,6 +135,9 @@ static void best_models(void **state)
 {
     lk_context *ctx = *state;
     for (int s = 0; s < SETS; s++) {
+        if (left_out(s)) {
+            continue;
+        }
         lk_table *table = read_set(ctx, s);
         lk_model *fit = gmm_fit(ctx, table, "components=1..9;covariance=all", sets[s].features, NULL, NULL);
         const double ours = gmm_number(ctx, fit, "bic");

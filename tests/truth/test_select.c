@@ -106,7 +106,7 @@ static void thinning_beats_independent_rows(void **state)
     static const char *const methods[] = {"kernel-thinning", "random", "standard"};
     static const char *const splits[] = {"target", "power", "sum"};
     double mean[3][LAST + 1] = {{0}}, by_split[3] = {0};
-    const int times = (int)check_scaled(10, 4);
+    const int times = (int)check_scaled(10, 3);
     for (int m = FIRST; m <= LAST; m++) {
         for (int set = 0; set < times; set++) {
             double *x;
@@ -419,7 +419,7 @@ static void sensitivity_is_unbiased(void **state)
     }
     lk_table *table = gmm_table(ctx, x, N, W);
     const char *const methods[] = {"sensitivity", "random", "stratified"};
-    const int64_t repeats = check_scaled(1500, 400);
+    const int64_t repeats = check_scaled(1500, 150);
     double bound = 0, exact = 0;
     for (int64_t r = 0; r < repeats; r++) {
         for (int m = 0; m < 3; m++) {
