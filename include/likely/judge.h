@@ -175,6 +175,8 @@ typedef struct lk_diagnose_options {
     int64_t point_count;        /**< of the points, or of the draws; 0 = 2000 */
     int64_t features;           /**< random waves among the test functions; 0 = 100 */
     int64_t seed;               /**< non-negative */
+    double *each;               /**< receives what each point tells, point_count x (2 d + 2): where it stands, its noise added, and the field there, both in units of the
+                                   data; the antisymmetric share of the Jacobian there; the local dimension, NaN without noise. NULL = not wanted */
 } lk_diagnose_options;
 
 /** What a score field must be, and how far this one is from it; all but the dimension in units where features have spread 1. NaN where there is no answer. */

@@ -1,5 +1,6 @@
 /* likely diagnose: whether a vector field is the score that it is taken for. */
 #include "cli/cli.h"
+#include "plot/plot.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -12,16 +13,19 @@ static const lk_parameter options[] = {
      "a field instead of the model's score: lines NAME' = EXPRESSION, one a feature, in the features and sigma"},
     {"points", LK_PARAMETER_INTEGER, "2000", 10, 10000000.0, NULL, NULL, "how many draws of the model, or rows of DATA, to look from"},
     {"waves", LK_PARAMETER_INTEGER, "100", 1, 2000, NULL, NULL, "random waves among the functions whose gradients the field is held against"},
+    {"figure", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE",
+     "draw the field into FILE, a .png, .svg or .pdf: arrows over the first two features, coloured by curl, and local dimensions; up to 6 noises"},
 };
 
 static const cli_example examples[] = {
     {"likely diagnose faithful.lk", "is its score a gradient, of the right size, and one flow over noise"},
     {"likely diagnose faithful.lk --field learned.txt --sigma 0,1", "a field in formulas, held against the model's density"},
+    {"likely diagnose faithful.lk --sigma 0.1,0.5 --figure field.png", "with a picture of the score and its curl"},
     {"likely diagnose faithful.lk faithful.csv --json", "the same from the rows' side, without the model's density"},
     {NULL, NULL},
 };
 
-enum { SIGMAS_MOST = 64 };
+enum { SIGMAS_MOST = 64, PANELS_MOST = 6 };
 
 /* Beyond these a field is no score; chosen between rounding and the smallest fault that matters. */
 #define CURL_MOST 0.01
@@ -185,9 +189,72 @@ static int read_points(cli_command *command, const lk_model *model, double **out
     return code;
 }
 
+/* ---- the figure ---- */
+
+typedef struct picture {
+    plot_request request;
+    plot_field fields[PANELS_MOST];
+    double *each[PANELS_MOST]; /* NULL = none is drawn */
+} picture;
+
+/* Room for what each point tells, where a figure is wanted. */
+static int begin_picture(cli_command *command, const lk_model *model, int64_t points, const double *sigmas, int count, picture *p)
+{
+    const char *path = cli_text(command, "figure");
+    if (path == NULL) {
+        return CLI_DONE;
+    }
+    const char *dot = strrchr(path, '.');
+    if (dot == NULL || !plot_medium_of(dot + 1, &p->request.medium) || p->request.medium == PLOT_TEXT) {
+        return cli_usage_error(command, "--figure wants a name that ends in .png, .svg or .pdf; got '%s'", path);
+    }
+    if (count > PANELS_MOST) {
+        return cli_usage_error(command, "--figure draws up to %d noises; --sigma names %d", (int)PANELS_MOST, count);
+    }
+    const int64_t d = lk_model_dimension(model);
+    for (int i = 0; i < count; i++) {
+        p->each[i] = malloc((size_t)points * (size_t)(2 * d + 2) * sizeof *p->each[i]);
+        if (p->each[i] == NULL) {
+            return cli_fail(command, LK_ERROR_MEMORY);
+        }
+        p->fields[i] = (plot_field){.each = p->each[i], .points = points, .d = d};
+    }
+    bool noisy = false;
+    for (int i = 0; i < count; i++) {
+        noisy = noisy || sigmas[i] > 0;
+    }
+    p->request.model = model;
+    p->request.width = count > 1 ? 460 * count : 560;
+    p->request.height = d > 1 && noisy ? 860 : 460;
+    return CLI_DONE;
+}
+
+static int draw_picture(cli_command *command, picture *p, const lk_diagnosis *all, const double *sigmas, int count)
+{
+    char *program = NULL, error[1024] = "";
+    size_t length = 0;
+    FILE *out = open_memstream(&program, &length);
+    if (out == NULL) {
+        return cli_fail(command, LK_ERROR_MEMORY);
+    }
+    for (int i = 0; i < count; i++) {
+        p->fields[i].sigma = sigmas[i];
+        p->fields[i].asymmetry = all[i].asymmetry;
+    }
+    plot_field_program(&p->request, p->fields, count, out);
+    const bool whole = ferror(out) == 0;
+    int code = fclose(out) == 0 && whole ? CLI_DONE : cli_fail(command, LK_ERROR_MEMORY);
+    if (code == CLI_DONE && !plot_run(program, length, cli_text(command, "figure"), error, sizeof error)) {
+        code = cli_interrupted() ? cli_fail(command, LK_ERROR_CANCELLED) : cli_error("%s", error);
+    }
+    free(program);
+    return code;
+}
+
 static int run(cli_command *command)
 {
     static lk_diagnosis all[SIGMAS_MOST];
+    picture p = {.request = {.weight = -1}};
     double sigmas[SIGMAS_MOST], *points = NULL;
     int count = 0, code = parse_sigmas(command, sigmas, &count);
     int64_t rows = 0;
@@ -204,15 +271,23 @@ static int run(cli_command *command)
     if (code == CLI_DONE && command->operand_count == 2) {
         code = read_points(command, model, &points, &rows);
     }
+    rows = points != NULL ? rows : cli_integer(command, "points");
+    code = code == CLI_DONE ? begin_picture(command, model, rows, sigmas, count, &p) : code;
     for (int i = 0; i < count && code == CLI_DONE; i++) {
         lk_diagnose_options wanted = {.size = sizeof wanted, .sigma = sigmas[i], .field = field, .points = points,
-                                      .point_count = points != NULL ? rows : cli_integer(command, "points"), .features = cli_integer(command, "waves"),
+                                      .point_count = rows, .each = i < PANELS_MOST ? p.each[i] : NULL, .features = cli_integer(command, "waves"),
                                       .seed = cli_integer(command, "seed")};
         all[i].size = sizeof all[i];
         status = lk_model_diagnose(command->context, model, &wanted, &all[i]);
         code = status == LK_OK ? CLI_DONE : cli_fail(command, status);
     }
+    if (code == CLI_DONE && p.each[0] != NULL) {
+        code = draw_picture(command, &p, all, sigmas, count);
+    }
     code = code == CLI_DONE ? deliver(command, all, sigmas, count) : code;
+    for (int i = 0; i < PANELS_MOST; i++) {
+        free(p.each[i]);
+    }
     free(points);
     free(field);
     lk_model_free(model);

@@ -166,21 +166,14 @@ static int choose_kind(drawing *g)
 
 static int choose_medium(drawing *g)
 {
-    static const char *const words[] = {"png", "svg", "pdf", "text"};
     const char *output = cli_text(g->command, "output"), *format = cli_text(g->command, "format");
     bool to_file = output != NULL && strcmp(output, "-") != 0;
     const char *dot = to_file ? strrchr(output, '.') : NULL;
     const char *kind = format != NULL ? format : dot != NULL ? dot + 1 : to_file ? "" : "text";
-    kind = strcmp(kind, "txt") == 0 ? "text" : kind;
-    size_t found = sizeof words / sizeof words[0];
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        found = strcasecmp(kind, words[i]) == 0 ? i : found;
-    }
-    if (found == sizeof words / sizeof words[0]) {
+    if (!plot_medium_of(kind, &g->request.medium)) {
         return cli_usage_error(g->command, "the figure's kind is not known by the name '%s': end it in .png, .svg, .pdf "
                                            "or .txt, or give --format", output);
     }
-    g->request.medium = (plot_medium)found;
     if (cli_flag(g->command, "script") && format == NULL && !to_file) {
         g->request.medium = PLOT_BARE;
     }

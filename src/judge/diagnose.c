@@ -176,10 +176,11 @@ static lk_status fokker_planck(lk_context *ctx, const lki_diagnosed *g, const do
 
 /* Along directions that the distribution does not fill, its score at noise sigma is - (u - nearest) / sigma^2: - sigma^2 J is 1 there, and below 1/2 where
  * the distribution is wider than the noise. */
-static void dimension(const lki_diagnosed *g, const double *J, double *A, double *values, double *sums)
+static void dimension(const lki_diagnosed *g, const double *J, double *A, double *values, double *each, double *sums)
 {
     const int64_t d = g->d;
     double filled = 0.0;
+    *each = (double)NAN;
     if (!(g->sigma[0] > 0.0) || d > LKI_EIGEN_MAX) {
         return;
     }
@@ -192,6 +193,7 @@ static void dimension(const lki_diagnosed *g, const double *J, double *A, double
     for (int64_t j = 0; j < d; j++) {
         filled += values[j] < 0.5 ? 1.0 : 0.0;
     }
+    *each = filled;
     sums[DIMENSION] += filled;
     sums[DIMENSION_SQUARE] += filled * filled;
 }
@@ -203,14 +205,18 @@ static lk_status point(lk_context *ctx, const lki_diagnosed *g, int64_t index, d
     double *rows = work, *values = rows + most, *J = values + most, *A = J + d * d, *w = A + d * d;
     lki_stream s = lki_stream_new(g->seed, LKI_STREAM_DIAGNOSE, (uint64_t)index);
     LKI_TRY(jacobian(ctx, g, u, rows, values, J));
+    double antisymmetric = 0.0, square = 0.0, *each = g->each + 2 * index;
     for (int64_t e = 0; e < d * d; e++) {
         const double half = 0.5 * (J[e] - J[e % d * d + e / d]);
-        sums[ANTISYMMETRIC] += half * half;
-        sums[JACOBIAN] += J[e] * J[e];
+        antisymmetric += half * half;
+        square += J[e] * J[e];
     }
+    sums[ANTISYMMETRIC] += antisymmetric;
+    sums[JACOBIAN] += square;
+    each[0] = square > 0.0 ? sqrt(antisymmetric / square) : 0.0;
     LKI_TRY(loop(ctx, g, u, &s, rows, values, w, sums));
     LKI_TRY(fokker_planck(ctx, g, u, J, v, &s, rows, values, w, sums));
-    dimension(g, J, A, w, sums);
+    dimension(g, J, A, w, &each[1], sums);
     double stein = 0.0;
     for (int64_t j = 0; j < d; j++) {
         stein -= v[j] * (u[j] - g->mean[j]) / (double)d;
@@ -241,9 +247,10 @@ static lk_status sum_block(lk_context *ctx, void *state, int thread, int64_t ind
 static lk_status points_of(lk_context *ctx, lki_diagnosed *g, const lk_diagnose_options *o)
 {
     const int64_t d = g->d, n = g->n;
-    LKI_TRY(lki_allocate(ctx, lki_product((size_t)n, 2 * (size_t)d) + (size_t)d, sizeof *g->u, &g->u));
+    LKI_TRY(lki_allocate(ctx, lki_product((size_t)n, 2 * (size_t)d + 2) + (size_t)d, sizeof *g->u, &g->u));
     g->v = g->u + n * d;
     g->mean = g->v + n * d;
+    g->each = g->mean + d;
     if (o->points != NULL) {
         memcpy(g->u, o->points, (size_t)(n * d) * sizeof *g->u);
     } else {
@@ -299,6 +306,19 @@ static lk_status open_field(lk_context *ctx, lki_diagnosed *g, const lk_diagnose
     return LK_OK;
 }
 
+static void tell_each(const lki_diagnosed *g, double *out)
+{
+    const int64_t d = g->d;
+    for (int64_t i = 0; i < g->n; i++, out += 2 * d + 2) {
+        for (int64_t j = 0; j < d; j++) {
+            out[j] = g->a.centre[j] + g->a.spread[j] * g->u[i * d + j];
+            out[d + j] = g->v[i * d + j] / g->a.spread[j];
+        }
+        out[2 * d] = g->each[2 * i];
+        out[2 * d + 1] = g->each[2 * i + 1];
+    }
+}
+
 static lk_status diagnose(lk_context *ctx, lki_diagnosed *g, const lk_diagnose_options *o, lk_diagnosis *r)
 {
     double sums[SUMS];
@@ -317,7 +337,11 @@ static lk_status diagnose(lk_context *ctx, lki_diagnosed *g, const lk_diagnose_o
     r->dimension_sd = noisy ? sqrt(fmax(sums[DIMENSION_SQUARE] / n - r->dimension * r->dimension, 0.0)) : nan;
     r->points = g->n;
     r->against_density = g->dense;
-    return lki_diagnose_split(ctx, g, &r->gauge, &r->transport);
+    LKI_TRY(lki_diagnose_split(ctx, g, &r->gauge, &r->transport));
+    if (o->each != NULL) {
+        tell_each(g, o->each);
+    }
+    return LK_OK;
 }
 
 lk_status lk_model_diagnose(lk_context *ctx, const lk_model *model, const lk_diagnose_options *options, lk_diagnosis *out)

@@ -22,6 +22,7 @@ typedef struct lki_diagnosed {
     void *state;
     bool dense;               /* the model's log density is what the points come from */
     double *u, *v, *mean;     /* n x d points with noise, the field there; d */
+    double *each;             /* n x 2: antisymmetric share and dimension of each point */
 } lki_diagnosed;
 
 /* The field in units of u at rows of u (at most LKI_BLOCK_ROWS), at noise sigma[level]. */

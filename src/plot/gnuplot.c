@@ -7,12 +7,28 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
+
+bool plot_medium_of(const char *word, plot_medium *out)
+{
+    static const struct {
+        const char *word;
+        plot_medium medium;
+    } media[] = {{"png", PLOT_PNG}, {"svg", PLOT_SVG}, {"pdf", PLOT_PDF}, {"text", PLOT_TEXT}, {"txt", PLOT_TEXT}};
+    for (size_t i = 0; i < sizeof media / sizeof media[0]; i++) {
+        if (strcasecmp(word, media[i].word) == 0) {
+            *out = media[i].medium;
+            return true;
+        }
+    }
+    return false;
+}
 
 static bool say(char *error, size_t size, const char *what, const char *why)
 {

@@ -59,7 +59,20 @@ const char *plot_group_colour(int64_t k);
 int64_t plot_candidates(const struct json_t *info, const char *criterion);
 void plot_candidates_program(const plot_request *request, const struct json_t *info, const char *criterion, FILE *out);
 
-/* gnuplot.c: runs gnuplot on a program; the figure goes to a file whole or not at all, or to standard output
+/* arrows.c: the program of a figure of vector fields, a column of panels for each noise: arrows of the field at points, coloured by the antisymmetric share of
+ * its Jacobian; below, the points by local dimension. One feature: the field against it. */
+typedef struct plot_field {
+    double sigma;       /* in standard deviations of the features */
+    const double *each; /* points x (2 d + 2), as lk_diagnose_options.each */
+    int64_t points, d;
+    double asymmetry;   /* of all points */
+} plot_field;
+enum { PLOT_ARROWS_MAX = 400 }; /* points drawn of each noise */
+void plot_field_program(const plot_request *request, const plot_field *fields, int count, FILE *out);
+
+/* gnuplot.c: the medium that a word names, png, svg, pdf, text or txt; false = none. */
+bool plot_medium_of(const char *word, plot_medium *out);
+/* Runs gnuplot on a program; the figure goes to a file whole or not at all, or to standard output
  * (path NULL). Returns false with the reason in `error`. */
 bool plot_run(const char *program, size_t length, const char *path, char *error, size_t error_size);
 

@@ -28,6 +28,8 @@ try likely plot faithful.lk --features wating
 try likely plot faithful.lk --features waiting,waiting
 try likely plot faithful.lk iris.csv --script
 try likely plot faithful.lk -o figure
+try likely diagnose faithful.lk --figure field.txt
+try likely diagnose faithful.lk --figure field.png --sigma 1,2,3,4,5,6,7
 echo == hostile names
 printf '`touch a1`,"$(touch a2)","\047; system ""touch a3"" #","\\",{/:Bold x}@_\n' >h.csv
 awk 'BEGIN { srand(3); for (i = 0; i < 60; i++) print rand() "," rand() "," rand() "," rand() "," rand() }' >>h.csv
@@ -58,6 +60,15 @@ for kind in png svg pdf txt; do
     likely plot faithful.lk faithful.csv --kind ellipses -o e.$kind && likely plot iris.lk iris.csv --kind uncertainty -o u.$kind &&
         likely plot chosen.lk --kind criterion -o c.$kind && test -s e.$kind && test -s u.$kind && test -s c.$kind || echo "no $kind of a kind"
 done
+for kind in png svg pdf; do
+    likely diagnose faithful.lk --points 100 --figure d.$kind >/dev/null && test -s d.$kind || echo "no $kind of a field"
+done
+grep -o -e 'noise [0-9.]*: antisymmetric share 0<' -e 'noise [0-9.]*: local dimension' d.svg
+printf "eruptions' = -waiting\nwaiting' = eruptions\n" >turn.txt
+likely diagnose iris.lk --sigma 0,0.5 --points 50 -q --figure i.svg >/dev/null && grep -o -e 'no noise: [a-z ]*' -e 'noise 0.5: local dimension' i.svg
+likely diagnose galaxies.lk --sigma 0 --points 50 -q --figure g.svg >/dev/null && grep -o 'no noise: the field' g.svg
+likely diagnose faithful.lk --field turn.txt --sigma 0 --points 50 -q --figure t.svg >/dev/null 2>&1; echo "exit $?"; ls t.svg
+ls | grep -e '^d\.[a-z]*\.' -e '~$'
 head -c 4 faithful.png | tail -c 3; echo
 head -c 4 faithful.pdf; echo
 head -c 5 faithful.svg; echo

@@ -116,6 +116,8 @@ static lk_status diagnosed(lk_context *ctx, const lk_model *a, const lk_model *b
     lk_diagnose_options o = {.size = sizeof o, .sigma = 0.5, .point_count = 12, .features = 3};
     (void)b;
     lk_status status = lk_model_diagnose(ctx, a, &o, &d);
+    double each[12 * 6];
+    o.each = each;
     o.field = "x1' = -x1\nx2' = -x2 / (1 + sigma)";
     return status == LK_OK ? lk_model_diagnose(ctx, a, &o, &d) : status;
 }

@@ -138,6 +138,23 @@ static void formulas(void **state)
     check_ok(*state, lk_model_diagnose(*state, model, &o, &d));
     check_near(d.asymmetry, sqrt(0.5), 1e-3);
     check_near(d.gauge, 0.5, 0.06);
+    /* and point by point, with less noise: where half of J is antisymmetric everywhere, and no direction is as thin as the noise */
+    static double each[500 * 6];
+    o.each = each;
+    o.sigma = 0.5;
+    check_ok(*state, lk_model_diagnose(*state, model, &o, &d));
+    double mean = 0, square = 0;
+    for (int i = 0; i < 500; i++) {
+        const double *e = each + 6 * i;
+        check_near(e[2], -(e[0] + e[1]) / 1.25, 1e-12);
+        check_near(e[3], -(e[1] - e[0]) / 1.25, 1e-12);
+        check_near(e[4], sqrt(0.5), 1e-3);
+        assert_true(e[5] == 2);
+        mean += e[0] / 500;
+        square += e[0] * e[0] / 500;
+    }
+    check_near(mean, 0, 4.5 * sqrt(1.25 / 500)); /* the points have their noise: variance 1 + sigma^2 */
+    check_near(square, 1.25, 4.5 * 1.25 * sqrt(2.0 / 500));
     o.field = "x1' = -x1";
     check_status(*state, LK_ERROR_ARGUMENT, lk_model_diagnose(*state, model, &o, &d));
     check_contains(lk_error_message(*state), "no line x2'");
