@@ -570,6 +570,7 @@ typedef struct lk_optimizer_options {
     double average;  /**< keeps an exponential moving average of the parameters, of this factor a step within (0, 1); 0 = none */
     int64_t warmup;  /**< steps in which the rate grows to its value, linearly; default 0 */
     int64_t steps;   /**< the rate falls to 0 at this step by half a cosine; 0 = it stays */
+    double sharpness; /**< how far lk_optimizer_climb() goes; 0 = it is not asked for */
 } lk_optimizer_options;
 
 /** Makes an optimizer for parameters of a planned graph.
@@ -581,7 +582,7 @@ typedef struct lk_optimizer_options {
  * @param options NULL for all defaults.
  * @param out receives the optimizer; free it by lk_optimizer_free().
  * Errors: LK_ERROR_ARGUMENT (an option out of its range, a tensor that is no parameter or output), LK_ERROR_MEMORY.
- * Cost: up to three numbers of memory a parameter. */
+ * Cost: up to four numbers of memory a parameter. */
 LK_API LK_NODISCARD lk_status lk_optimizer_new(lk_context *context, lk_graph *graph, const lk_node *parameters,
                                                const lk_node *gradients, int count, const lk_optimizer_options *options,
                                                lk_optimizer **out);
@@ -596,6 +597,15 @@ LK_API void lk_optimizer_free(lk_optimizer *optimizer);
  * Errors: LK_ERROR_NUMERIC (a gradient that is infinite or NaN while clip is set; nothing is changed), LK_ERROR_CANCELLED.
  * Cost: some flops a parameter. */
 LK_API LK_NODISCARD lk_status lk_optimizer_step(lk_context *context, lk_optimizer *optimizer);
+
+/** Moves the parameters uphill by `sharpness` along the gradients g of the last run, to w + sharpness g / |g|. The next run then has the gradients
+ * of sharpness-aware minimization (Foret et al. 2021, arXiv:2010.01412, equation 2), and the next step first takes the parameters back, so that
+ * a step is run, climb, run, step. Where g is 0 nothing moves. Allocates nothing; the same bits on any number of threads.
+ * @param context a context.
+ * @param optimizer an optimizer whose options have a sharpness.
+ * Errors: LK_ERROR_ARGUMENT (no sharpness, or two climbs without a step), LK_ERROR_NUMERIC (a gradient that is infinite or NaN), LK_ERROR_CANCELLED.
+ * Cost: some flops a parameter. */
+LK_API LK_NODISCARD lk_status lk_optimizer_climb(lk_context *context, lk_optimizer *optimizer);
 
 /** The moving average of a parameter.
  * @param optimizer an optimizer.

@@ -1,4 +1,4 @@
-/* Steps that train parameters: AdamW and momentum, a schedule of the rate, clipping, a moving average. */
+/* Steps that train parameters: AdamW and momentum, a schedule of the rate, clipping, a moving average, gradients taken uphill. */
 #include "core/reduce.h"
 #include "grad/graph.h"
 #include "grad/tensor_kernel.h"
@@ -22,6 +22,9 @@ struct lk_optimizer {
     lk_node *parameters, *gradients;
     int64_t *starts;                  /* of each tensor in the arrays below */
     char *first, *second, *average;   /* one number a parameter; NULL where the rule has no use for them */
+    char *left;                       /* the parameters that lk_optimizer_climb() left; NULL without sharpness */
+    bool uphill;                      /* the parameters stand where it put them */
+    double climb;                     /* what the running climb multiplies the gradients by */
     piece *pieces;
     int64_t piece_count;
     double *squares;                  /* a sum a piece */
@@ -44,11 +47,11 @@ static lk_status options_check(lk_context *ctx, const lk_optimizer_options *give
     o->epsilon = o->epsilon == 0.0 ? 1e-8 : o->epsilon;
     bool good = (o->rule == LK_RULE_ADAMW || o->rule == LK_RULE_MOMENTUM) && o->rate > 0.0 && isfinite(o->rate) && o->decay >= 0.0 &&
                 isfinite(o->decay) && o->beta1 > 0.0 && o->beta1 < 1.0 && o->beta2 > 0.0 && o->beta2 < 1.0 && o->epsilon > 0.0 &&
-                isfinite(o->epsilon) && o->clip >= 0.0 && o->average >= 0.0 && o->average < 1.0 && o->warmup >= 0 && o->steps >= 0;
+                isfinite(o->epsilon) && o->clip >= 0.0 && o->sharpness >= 0.0 && isfinite(o->sharpness) && o->average >= 0.0 && o->average < 1.0 && o->warmup >= 0 && o->steps >= 0;
     if (!good) {
-        return lki_fail(ctx, LK_ERROR_ARGUMENT, "optimizer: rate %g and epsilon %g must be above 0, decay %g and clip %g at least 0, "
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "optimizer: rate %g and epsilon %g must be above 0, decay %g, clip %g and sharpness %g at least 0, "
                         "beta1 %g and beta2 %g within (0, 1), average %g within [0, 1), warmup %lld and steps %lld at least 0",
-                        o->rate, o->epsilon, o->decay, o->clip, o->beta1, o->beta2, o->average, (long long)o->warmup,
+                        o->rate, o->epsilon, o->decay, o->clip, o->sharpness, o->beta1, o->beta2, o->average, (long long)o->warmup,
                         (long long)o->steps);
     }
     return LK_OK;
@@ -97,6 +100,9 @@ static lk_status state_make(lk_context *ctx, lk_optimizer *o)
     if (o->options.rule == LK_RULE_ADAMW) {
         LKI_TRY(lki_zeros(ctx, total, bytes, &o->second));
     }
+    if (o->options.sharpness > 0.0) {
+        LKI_TRY(lki_allocate(ctx, total, bytes, &o->left));
+    }
     if (o->options.average > 0.0) {
         LKI_TRY(lki_allocate(ctx, total, bytes, &o->average));
         for (int i = 0; i < o->count; i++) {
@@ -142,7 +148,7 @@ void lk_optimizer_free(lk_optimizer *o)
         return;
     }
     lki_memory memory = o->memory;
-    void *const blocks[] = {o->parameters, o->gradients, o->starts, o->first, o->second, o->average, o->pieces, o->squares, o};
+    void *const blocks[] = {o->parameters, o->gradients, o->starts, o->first, o->second, o->average, o->left, o->pieces, o->squares, o};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
         lki_memory_release(&memory, blocks[i]);
     }
@@ -178,6 +184,9 @@ static lk_status update_piece(lk_context *ctx, void *state, int thread, int64_t 
     lki_update_rates rates = o->rates;
     char *parameter = piece_at(o, p, o->parameters), *gradient = piece_at(o, p, o->gradients);
     (void)ctx, (void)thread;
+    if (o->uphill) {
+        memcpy(parameter, o->left + at, (size_t)p->count * o->graph->bytes);
+    }
     rates.decay = o->graph->nodes[o->parameters[p->tensor]].axes >= 2 ? rates.decay : 0.0;
     if (o->options.rule == LK_RULE_ADAMW) {
         k->adamw(p->count, &rates, gradient, o->first + at, o->second + at, parameter);
@@ -215,13 +224,10 @@ static lk_status each_piece(lk_context *ctx, lk_optimizer *o, lk_status (*task)(
     return LK_OK;
 }
 
-static lk_status clip_factor(lk_context *ctx, lk_optimizer *o, double *out)
+/* Of all gradients together. */
+static lk_status gradient_norm(lk_context *ctx, lk_optimizer *o, double *out)
 {
     double sum = 0.0;
-    *out = 1.0;
-    if (!(o->options.clip > 0.0)) {
-        return LK_OK;
-    }
     LKI_TRY(each_piece(ctx, o, square_piece));
     for (int64_t i = 0; i < o->piece_count; i++) {
         sum += o->squares[i];
@@ -229,7 +235,46 @@ static lk_status clip_factor(lk_context *ctx, lk_optimizer *o, double *out)
     if (!isfinite(sum)) {
         return lki_fail(ctx, LK_ERROR_NUMERIC, "step %lld: the norm of the gradients is not finite", (long long)o->steps);
     }
-    *out = sqrt(sum) > o->options.clip ? o->options.clip / sqrt(sum) : 1.0;
+    *out = sqrt(sum);
+    return LK_OK;
+}
+
+static lk_status clip_factor(lk_context *ctx, lk_optimizer *o, double *out)
+{
+    double norm = 0.0;
+    if (o->options.clip > 0.0) {
+        LKI_TRY(gradient_norm(ctx, o, &norm));
+    }
+    *out = norm > o->options.clip ? o->options.clip / norm : 1.0;
+    return LK_OK;
+}
+
+/* w + climb g, with w kept. */
+static lk_status climb_piece(lk_context *ctx, void *state, int thread, int64_t index)
+{
+    lk_optimizer *o = state;
+    const piece *p = &o->pieces[index];
+    const lki_tensor_kernels *k = lki_tensor_kernels_of(o->graph->precision);
+    char *parameter = piece_at(o, p, o->parameters), *left = o->left + (size_t)(o->starts[p->tensor] + p->first) * o->graph->bytes;
+    (void)ctx, (void)thread;
+    memcpy(left, parameter, (size_t)p->count * o->graph->bytes);
+    k->affine(p->count, piece_at(o, p, o->gradients), 1, o->climb, 0.0, parameter);
+    k->add(p->count, left, parameter);
+    return LK_OK;
+}
+
+lk_status lk_optimizer_climb(lk_context *ctx, lk_optimizer *o)
+{
+    double norm;
+    lki_begin(ctx);
+    if (o->left == NULL || o->uphill) {
+        return lki_fail(ctx, LK_ERROR_ARGUMENT, "optimizer: a climb wants options with a sharpness above 0, and a step before the next climb");
+    }
+    LKI_TRY(lki_cancelled(ctx));
+    LKI_TRY(gradient_norm(ctx, o, &norm));
+    o->climb = norm > 0.0 ? o->options.sharpness / norm : 0.0;
+    LKI_TRY(each_piece(ctx, o, climb_piece));
+    o->uphill = true;
     return LK_OK;
 }
 
@@ -246,6 +291,7 @@ lk_status lk_optimizer_step(lk_context *ctx, lk_optimizer *o)
     o->rates.bias1 = 1.0 - pow(options->beta1, (double)(o->steps + 1));
     o->rates.bias2 = 1.0 - pow(options->beta2, (double)(o->steps + 1));
     LKI_TRY(each_piece(ctx, o, update_piece));
+    o->uphill = false;
     o->steps++;
     return LK_OK;
 }

@@ -35,7 +35,7 @@ typedef struct training {
     lki_net *net;
     rows data;
     int64_t batch, steps, patience, member;
-    double rate, decay;
+    double rate, decay, sharpness;
     /* The graph of a step. */
     lk_graph *graph;
     lk_optimizer *optimizer;
@@ -371,7 +371,7 @@ static lk_status train_member(training *t)
 {
     bool stop = false;
     lk_optimizer_options options = {.size = sizeof options, .rate = t->rate, .decay = t->decay, .clip = 5, .warmup = t->steps / 50,
-                                    .steps = t->steps};
+                                    .steps = t->steps, .sharpness = t->sharpness};
     parameters_start(t);
     LKI_TRY(lk_optimizer_new(t->ctx, t->graph, t->parameters, t->gradients, t->parameter_count, &options, &t->optimizer));
     t->next = t->data.train_count;
@@ -380,6 +380,10 @@ static lk_status train_member(training *t)
     for (int64_t step = 1; step <= t->steps && !stop; step++) {
         batch_fill(t);
         LKI_TRY(lk_graph_run(t->ctx, t->graph));
+        if (t->sharpness > 0.0) {
+            LKI_TRY(lk_optimizer_climb(t->ctx, t->optimizer));
+            LKI_TRY(lk_graph_run(t->ctx, t->graph));
+        }
         LKI_TRY(lk_optimizer_step(t->ctx, t->optimizer));
         t->last_step = step;
         if (step % LOOK == 0 || step == t->steps) {
@@ -418,6 +422,7 @@ static lk_status training_make(lk_context *ctx, const lki_fit_task *task, traini
     t->patience = lki_value_integer(task->values, "patience");
     t->rate = lki_value_real(task->values, "rate");
     t->decay = lki_value_real(task->values, "decay");
+    t->sharpness = lki_value_real(task->values, "sharpness");
     LKI_TRY(lki_allocate(ctx, (size_t)t->data.train_count, sizeof *t->order, &t->order));
     LKI_TRY(lki_zeros(ctx, (size_t)size, sizeof(double), &t->weights));
     LKI_TRY(lki_zeros(ctx, (size_t)size, sizeof(double), &t->best));

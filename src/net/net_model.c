@@ -309,6 +309,8 @@ static const lk_parameter parameters[] = {
     {.name = "rate", .type = LK_PARAMETER_REAL, .value = "0.003", .low = 1e-12, .high = 1e3,
      .summary = "learning rate of AdamW; it grows over 2% of the steps and falls to 0 by half a cosine"},
     {.name = "decay", .type = LK_PARAMETER_REAL, .value = "0.01", .low = 0, .high = 1e6, .summary = "weight decay"},
+    {.name = "sharpness", .type = LK_PARAMETER_REAL, .value = "0", .low = 0, .high = 1e3,
+     .summary = "gradients are taken this far uphill, which leads to flat minima (SAM; 0.05 is usual) in two runs a step; 0 = where the weights are"},
     {.name = "validation", .type = LK_PARAMETER_REAL, .value = "0.1", .low = 0, .high = 0.9,
      .summary = "share of the rows that take no part and say which step was best; 0 = the last one"},
     {.name = "calibrated", .type = LK_PARAMETER_FLAG, .value = "true",
@@ -330,7 +332,8 @@ static const lki_operations operations = {
 LKI_METHOD(net, 50) = {
     .public = {.name = "net", .summary = "Net for a number, a count or a class given the other features, and how sure",
                .citation = "Nix and Weigend 1994, IEEE ICNN 55-60; Lakshminarayanan, Pritzel and Blundell 2017, arXiv:1612.01474; "
-                           "Guo, Pleiss, Sun and Weinberger 2017, arXiv:1706.04599 (temperature)",
+                           "Guo, Pleiss, Sun and Weinberger 2017, arXiv:1706.04599 (temperature); "
+                           "Foret, Kleiner, Mobahi and Neyshabur 2021, arXiv:2010.01412 (sharpness)",
                .parameters = parameters, .parameter_count = sizeof parameters / sizeof parameters[0], .roles = "features,target,weight",
                .operations = LK_OPERATION_LOG_DENSITY | LK_OPERATION_CONDITION},
     .operations = &operations,

@@ -41,3 +41,10 @@ likely importance n.lk both.csv --json | json '[v[0]["feature"], v[0]["importanc
 likely fit both.csv --components 1 --quiet -o joint.lk
 likely importance joint.lk both.csv --target n | head -n 1
 try likely importance joint.lk both.csv
+# sharpness-aware minimization: the same bytes on 1 and 2 threads, other weights than without
+likely fit line.csv --model net --target y --members 1 --steps 200 --width 16 --sharpness 0.05 --threads 1 -o flat.lk >/dev/null
+likely fit line.csv --model net --target y --members 1 --steps 200 --width 16 --sharpness 0.05 --threads 2 -o again.lk >/dev/null
+likely fit line.csv --model net --target y --members 1 --steps 200 --width 16 -o plain.lk >/dev/null
+cmp flat.lk again.lk && echo same bytes uphill
+[ "$(likely evaluate flat.lk line.csv)" = "$(likely evaluate plain.lk line.csv)" ] || echo other answers
+try likely fit line.csv --model net --target y --sharpness -1

@@ -391,11 +391,54 @@ static void per_sample(void **state)
     lk_graph_free(g);
 }
 
+/* Steps of sharpness-aware minimization of f(w) = (a w0^2 + b w1^2) / 2, by hand: w -= rate H (w + rho H w / |H w|) (Foret et al. 2021,
+ * arXiv:2010.01412, equations 2 and 3), which without the climb would be w -= rate H w. */
+static void sharpness(void **state)
+{
+    enum { STEPS = 5 };
+    const double rate = 0.1, rho = 0.3, h[2] = {3.0, 0.5};
+    double w[2] = {1.0, -2.0};
+    lk_graph *g = NULL;
+    lk_optimizer *optimizer = NULL;
+    check_ok(*state, lk_graph_new(*state, LK_FLOAT64, &g));
+    lk_node p[2], gradient[2], loss = -1;
+    for (int i = 0; i < 2; i++) {
+        p[i] = lk_graph_parameter(g, 0, NULL);
+        lk_node term = lk_graph_affine(g, lk_graph_unary(g, LK_SQUARE, p[i]), h[i] / 2, 0);
+        loss = i == 0 ? term : lk_graph_binary(g, LK_ADD, loss, term);
+    }
+    lk_graph_gradient(g, loss, p, 2, gradient);
+    for (int i = 0; i < 2; i++) {
+        gradient[i] = lk_graph_output(g, gradient[i]);
+    }
+    check_ok(*state, lk_graph_plan(*state, g));
+    for (int i = 0; i < 2; i++) {
+        *(double *)lk_graph_values(g, p[i]) = w[i];
+    }
+    lk_optimizer_options how = {.size = sizeof how, .rule = LK_RULE_MOMENTUM, .rate = rate, .beta1 = 1e-300, .sharpness = rho};
+    check_ok(*state, lk_optimizer_new(*state, g, p, gradient, 2, &how, &optimizer));
+    for (int s = 0; s < STEPS; s++) {
+        const double norm = hypot(h[0] * w[0], h[1] * w[1]);
+        check_ok(*state, lk_graph_run(*state, g));
+        check_ok(*state, lk_optimizer_climb(*state, optimizer));
+        check_status(*state, LK_ERROR_ARGUMENT, lk_optimizer_climb(*state, optimizer));
+        check_ok(*state, lk_graph_run(*state, g));
+        check_ok(*state, lk_optimizer_step(*state, optimizer));
+        for (int i = 0; i < 2; i++) {
+            w[i] -= rate * h[i] * (w[i] + rho * h[i] * w[i] / norm);
+            check_near(*(const double *)lk_graph_values(g, p[i]), w[i], 1e-14);
+        }
+    }
+    lk_optimizer_free(optimizer);
+    lk_graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values), cmocka_unit_test(gradients), cmocka_unit_test(forward_is_reverse), cmocka_unit_test(float_functions),
         cmocka_unit_test(float_edges), cmocka_unit_test(log_sum_exp_edges), cmocka_unit_test(hessian), cmocka_unit_test(per_sample),
+        cmocka_unit_test(sharpness),
     };
     return cmocka_run_group_tests(tests, check_setup, check_teardown);
 }
