@@ -155,6 +155,9 @@ static void formulas(void **state)
     }
     check_near(mean, 0, 4.5 * sqrt(1.25 / 500)); /* the points have their noise: variance 1 + sigma^2 */
     check_near(square, 1.25, 4.5 * 1.25 * sqrt(2.0 / 500));
+    o.sigma = 1.2; /* - sigma^2 J is sigma^2 / (1 + sigma^2) = .59 in both directions: no wider than the noise */
+    check_ok(*state, lk_model_diagnose(*state, model, &o, &d));
+    check_near(d.dimension, 0, 0);
     o.field = "x1' = -x1";
     check_status(*state, LK_ERROR_ARGUMENT, lk_model_diagnose(*state, model, &o, &d));
     check_contains(lk_error_message(*state), "no line x2'");
