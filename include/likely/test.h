@@ -31,6 +31,11 @@ extern "C" {
     X(HSIC, "hsic", "Hilbert-Schmidt criterion of two kernels, unbiased and scaled to at most 1 (Gretton et al. 2008, Song et al. 2012)")  \
     X(DCORR, "dcorr", "distance correlation, unbiased: no bandwidths (Szekely and Rizzo 2014)")
 
+/** Tests of a model against a table: name, and what it is. */
+#define LK_MODEL_TEST_LIST(X)                                                                                                              \
+    X(KSD, "ksd", "kernel Stein discrepancy, unbiased: of a table from a model, which gives its score alone (Liu, Lee and Jordan 2016); with " \
+                  "points of the boundary where rows are cut off also truncated (Williams and Liu 2023)")
+
 /** A test that was made: what it found. */
 typedef struct lk_test lk_test;
 
@@ -49,6 +54,7 @@ typedef struct lk_test_options {
     int64_t slices;        /**< directions of sliced-energy; 0 = 100 */
     int64_t blocks;        /**< of kid; 0 = 10, or as many as there are two rows of each sample for */
     int64_t seed;          /**< non-negative seed of every random choice */
+    int refit;             /**< of lk_test_model(): 1 = the model was fitted to the table's rows */
 } lk_test_options;
 
 /** Tests whether two tables have the same distribution. Columns are found by name; rows with a missing value are left out.
@@ -80,6 +86,26 @@ LK_API LK_NODISCARD lk_status lk_test_two_samples(lk_context *context, const lk_
  * Cost: 2 n^2 kernel values, then n^2 multiply-adds a permutation; 4 n^2 bytes. */
 LK_API LK_NODISCARD lk_status lk_test_independence(lk_context *context, const lk_table *table, const char *left, const char *right,
                                                    const lk_test_options *options, lk_test **out);
+
+/** Tests whether the rows of a table come from a model, by U = mean over i != j of h(x_i, x_j) with the Stein kernel h of the model's score (Liu, Lee
+ * and Jordan 2016, definition 3.2): 0 on average if they do, above else. Rows with a missing value are left out.
+ *
+ * For held-out rows p is that of the wild bootstrap, sums with random signs (Chwialkowski, Strathmann and Gretton 2016): right for many rows.
+ * With `refit` it is that of the parametric bootstrap: rows are drawn from the model, it is fitted to them and asked about them, again and again.
+ * @param context a context.
+ * @param model a model with a score.
+ * @param table has its features, by name.
+ * @param boundary NULL, or points of the boundary beyond which no rows are, with the model's features: the test is then of the model cut off there,
+ *   by functions that vanish at these points (Williams and Liu 2023).
+ * @param options NULL for all defaults; kernel is gaussian or inverse_multiquadric, permutations counts bootstrap draws; features and ignore are not
+ *   looked at.
+ * @param out receives the test; free it by lk_test_free(). Its witness is how badly each row fits: the mean of h to the others.
+ * Errors: LK_ERROR_ARGUMENT, LK_ERROR_DATA (a feature is missing, a row has no density), LK_ERROR_UNSUPPORTED (no score; refit of a model that
+ * cannot be fitted or sampled), LK_ERROR_NUMERIC, LK_ERROR_MEMORY, LK_ERROR_CANCELLED.
+ * Cost: of n rows of d features, B draws and m boundary points, n^2 (d + B + m d) multiply-adds; with refit B fits and B n^2 d. Memory: strips of
+ * rows; n m d numbers for a boundary. */
+LK_API LK_NODISCARD lk_status lk_test_model(lk_context *context, const lk_model *model, const lk_table *table, const lk_table *boundary,
+                                            const lk_test_options *options, lk_test **out);
 
 /** What a test found, as JSON: test, rows, left_out, features, statistic, p and how it came about (permutations, asymptotic, exact), effect
  * (within 0 and 1 but for the noise of an unbiased estimate), and of two samples where they differ: by_feature (difference of means in sd,

@@ -13,7 +13,7 @@ enum { SHOWN_FEATURES = 12, SHOWN_VALUES = 6 };
 #define SUMMARY(id, name, summary) {name, summary},
 static const struct {
     const char *name, *summary;
-} summaries[] = {LK_TWO_SAMPLE_TEST_LIST(SUMMARY) LK_INDEPENDENCE_TEST_LIST(SUMMARY)};
+} summaries[] = {LK_TWO_SAMPLE_TEST_LIST(SUMMARY) LK_INDEPENDENCE_TEST_LIST(SUMMARY) LK_MODEL_TEST_LIST(SUMMARY)};
 #undef SUMMARY
 
 static const char *summary_of(const char *test)
@@ -61,6 +61,8 @@ static void law_of(const json_t *info, char *text, size_t size)
         snprintf(text, size, "   (%lld permutations)", (long long)json_integer_value(json_object_get(info, "permutations")));
     } else if (strcmp(law, "bootstrap") == 0) {
         snprintf(text, size, "   (%lld bootstrap draws)", (long long)json_integer_value(json_object_get(info, "permutations")));
+    } else if (strcmp(law, "refits") == 0) {
+        snprintf(text, size, "   (%lld fits to draws of the model)", (long long)json_integer_value(json_object_get(info, "permutations")));
     } else {
         snprintf(text, size, "   (%s)", law);
     }
@@ -81,6 +83,9 @@ static void print_result(FILE *out, const json_t *info)
             fprintf(out, " %s", cli_number(json_number_value(json_array_get(bandwidth, j)), buffer, sizeof buffer));
         }
         fprintf(out, "%s\n", json_array_size(bandwidth) > SHOWN_VALUES ? " ..." : "");
+    }
+    if (json_object_get(info, "boundary") != NULL) {
+        fprintf(out, "%-18s %lld points\n", "boundary", (long long)json_integer_value(json_object_get(info, "boundary")));
     }
     print_number(out, "statistic", number_of(info, "statistic"), "");
     if (!isnan(number_of(info, "standard_error"))) {
@@ -219,7 +224,8 @@ lk_test_options cli_test_options(const cli_command *command)
                              .permutations = cli_integer(command, "permutations"),
                              .slices = cli_integer(command, "slices"),
                              .blocks = cli_integer(command, "blocks"),
-                             .seed = cli_integer(command, "seed")};
+                             .seed = cli_integer(command, "seed"),
+                             .refit = cli_flag(command, "refit")};
 }
 
 int cli_compare_tables(cli_command *command, const lk_table *a, const lk_table *b)
@@ -229,6 +235,25 @@ int cli_compare_tables(cli_command *command, const lk_table *a, const lk_table *
     const lk_status status = lk_test_two_samples(command->context, a, b, &how, &test);
     const int code = status == LK_OK ? cli_tell_test(command, test, command->operands[0], command->operands[1]) : cli_fail(command, status);
     lk_test_free(command->context, test);
+    return code;
+}
+
+int cli_compare_model(cli_command *command, const lk_model *model, const lk_table *table)
+{
+    int code;
+    const lk_read_options reading = cli_read_options(command, &code);
+    const lk_test_options how = cli_test_options(command);
+    const char *path = cli_text(command, "boundary");
+    lk_table *boundary = NULL;
+    lk_test *test = NULL;
+    if (code != CLI_DONE) {
+        return code;
+    }
+    lk_status status = path != NULL ? lk_table_read(command->context, path, &reading, &boundary) : LK_OK;
+    status = status == LK_OK ? lk_test_model(command->context, model, table, boundary, &how, &test) : status;
+    code = status == LK_OK ? cli_tell_test(command, test, command->operands[1], command->operands[0]) : cli_fail(command, status);
+    lk_test_free(command->context, test);
+    lk_table_free(boundary);
     return code;
 }
 

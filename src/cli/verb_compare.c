@@ -12,11 +12,14 @@
 
 static const lk_parameter options[] = {
     {"draws", LK_PARAMETER_INTEGER, "100000", 2, 1000000000, NULL, NULL, "of two models: draws of each, for the Monte Carlo estimates"},
-    {"test", LK_PARAMETER_CHOICE, "auto", 0, 0, "auto" LK_TWO_SAMPLE_TEST_LIST(TEST_NAME) LK_INDEPENDENCE_TEST_LIST(TEST_NAME), NULL,
-     "of two tables: auto = mmd-agg up to 10000 rows together, sliced-energy beyond; with --independence: auto = hsic"},
+    {"test", LK_PARAMETER_CHOICE, "auto", 0, 0, "auto" LK_TWO_SAMPLE_TEST_LIST(TEST_NAME) LK_INDEPENDENCE_TEST_LIST(TEST_NAME) LK_MODEL_TEST_LIST(TEST_NAME), NULL,
+     "of two tables: auto = mmd-agg up to 10000 rows together, sliced-energy beyond; with --independence: auto = hsic; of a model and a table: ksd"},
     {"independence", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "X|Y", "of one table: are the columns left of the bar independent of those right of it, as in 'x,y|z'"},
     {"kernel", LK_PARAMETER_CHOICE, "gaussian", 0, 0,
-     "gaussian,laplace,matern12,matern32,matern52,inverse_multiquadric,cauchy,rational_quadratic", NULL, "of mmd, mmd-agg, cross-mmd and hsic"},
+     "gaussian,laplace,matern12,matern32,matern52,inverse_multiquadric,cauchy,rational_quadratic", NULL, "of mmd, mmd-agg, cross-mmd and hsic; of ksd gaussian or inverse_multiquadric"},
+    {"refit", LK_PARAMETER_FLAG, NULL, 0, 0, NULL, NULL, "of a model and a table: the model was fitted to these rows; p by fits to rows that it draws"},
+    {"boundary", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE",
+     "of a model and a table: points of the boundary beyond which there are no rows; the model is cut off there"},
     {"bandwidth", LK_PARAMETER_TEXT, "median", 0, 0, NULL, "LIST",
      "numbers in the units of the features, one for all or one for each; median = sd times the median distance in units of sd; mmd-agg takes ten "
      "around them"},
@@ -30,6 +33,7 @@ static const cli_example examples[] = {
     {"likely compare spring.csv autumn.csv", "the same distribution? where do they differ?"},
     {"likely compare a.npy b.npy --test sliced-energy --permutations 999 --json", "many rows, by sorting"},
     {"likely compare flowers.csv --independence 'Petal.Length|Sepal.Length,Sepal.Width'", "is the one independent of the others?"},
+    {"likely compare flowers.lk held_out.csv", "do new rows come from the model?"},
     {"likely compare spring.lk autumn.lk", "divergences with bounds, distances, and which components belong together"},
     {"likely compare a.lk b.lk --draws 1000000 --json", "a tenth of the variance, for machines"},
     {NULL, NULL},
@@ -210,7 +214,7 @@ typedef struct side {
 /* Standard input is a model, unless an option speaks of tables. */
 static int load(cli_command *command, const char *path, side *out)
 {
-    static const char *const of_tables[] = {"test", "kernel", "bandwidth", "unscaled", "permutations", "slices", "blocks", "features", "ignore"};
+    static const char *const of_tables[] = {"test", "kernel", "bandwidth", "unscaled", "permutations", "slices", "blocks", "features", "ignore", "refit", "boundary"};
     bool tables = false;
     int code;
     for (size_t i = 0; i < sizeof of_tables / sizeof *of_tables; i++) {
@@ -232,7 +236,7 @@ static int run(cli_command *command)
 {
     side a = {0}, b = {0};
     if ((command->operand_count == 1) != cli_given(command, "independence")) {
-        return cli_usage_error(command, command->operand_count == 1 ? "compare takes two models or two tables; one table with --independence 'X|Y'"
+        return cli_usage_error(command, command->operand_count == 1 ? "compare takes two models, two tables, or a model and a table; one table with --independence 'X|Y'"
                                                                     : "--independence is of one table, and there are two operands");
     }
     if (command->operand_count == 1) {
@@ -243,13 +247,19 @@ static int run(cli_command *command)
     }
     int code = load(command, command->operands[0], &a);
     code = code == CLI_DONE ? load(command, command->operands[1], &b) : code;
+    const bool fit = a.model != NULL && b.table != NULL;
+    if (code == CLI_DONE && !fit && (cli_given(command, "refit") || cli_given(command, "boundary"))) {
+        code = cli_usage_error(command, "--refit and --boundary are of a model and a table, in this order");
+    }
     if (code == CLI_DONE && a.model != NULL && b.model != NULL) {
         code = compare_models(command, a.model, b.model);
     } else if (code == CLI_DONE && a.table != NULL && b.table != NULL) {
         code = cli_compare_tables(command, a.table, b.table);
+    } else if (code == CLI_DONE && a.model != NULL) {
+        code = cli_compare_model(command, a.model, b.table);
     } else if (code == CLI_DONE) {
-        code = cli_error("%s is a model and %s is not: compare takes two models or two tables", command->operands[a.model == NULL],
-                         command->operands[a.model != NULL]);
+        code = cli_error("%s is a model and %s is not: to compare a model with a table, name the model first", command->operands[1],
+                         command->operands[0]);
     }
     lk_model_free(a.model);
     lk_model_free(b.model);
@@ -261,13 +271,14 @@ static int run(cli_command *command)
 extern const cli_verb cli_verb_compare;
 const cli_verb cli_verb_compare = {
     .name = "compare",
-    .summary = "are two tables the same, how far apart are two models",
+    .summary = "are two tables the same, does a model fit a table, how far apart are two models",
     .operands = "A [B]",
     .description =
         "Two tables: do they have the same distribution? A test with its p-value, the size of the difference, and where it is: feature by "
         "feature, and the rows where one table has most more than the other (the witness). Columns are found by name; rows with a missing "
         "value are left out. The tests:\n\n" LK_TWO_SAMPLE_TEST_LIST(TEST_LINE)
         "One table and --independence: are columns independent of others? By:\n\n" LK_INDEPENDENCE_TEST_LIST(TEST_LINE)
+        "A model and a table: do its rows come from the model? By:\n\n" LK_MODEL_TEST_LIST(TEST_LINE)
         "Two models over the same features, found by name in any order: Kullback-Leibler divergences KL(A || B), the mean of log a(x) - "
         "log b(x) over x of A, and KL(B || A), and Jensen-Shannon divergence, each in nats by Monte Carlo with its standard error. For mixtures of normal distributions also "
         "bounds that hold for certain, the L2 distance, and the 2-Wasserstein distance over couplings of components with what it moves "

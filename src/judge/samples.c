@@ -139,43 +139,54 @@ static void standardize(lki_testing *t)
     }
 }
 
-lk_status lki_samples_read(lki_testing *t, const lk_table *a, const lk_table *b)
+/* Columns `features` of a, and, unless b is NULL, `matched` of b. */
+static lk_status read_columns(lki_testing *t, const lk_table *a, const int64_t *features, const lk_table *b, const int64_t *matched, int64_t d)
 {
     lk_context *ctx = t->ctx;
     lki_samples *s = &t->samples;
     const int64_t most = lk_table_rows(a) + (b != NULL ? lk_table_rows(b) : 0);
+    t->single = b == NULL;
+    const size_t cells = lki_product((size_t)most, (size_t)d);
+    if (8.0 * (double)cells > (double)lki_memory_limit(ctx)) {
+        return lki_fail(ctx, LK_ERROR_MEMORY, "%lld rows of %lld features occupy more than the memory limit of %lld bytes; raise it",
+                        (long long)most, (long long)d, (long long)lki_memory_limit(ctx));
+    }
+    s->d = d;
+    LKI_TRY(lki_zeros(ctx, (size_t)d, sizeof *s->names, &s->names));
+    LKI_TRY(lki_allocate(ctx, cells, sizeof *s->z, &s->z));
+    LKI_TRY(lki_allocate(ctx, (size_t)most, sizeof *s->rows, &s->rows));
+    LKI_TRY(lki_allocate(ctx, (size_t)d, sizeof *s->scale, &s->scale));
+    LKI_TRY(lki_allocate(ctx, (size_t)d, sizeof *s->mean, &s->mean));
+    for (int64_t j = 0; j < d; j++) {
+        LKI_TRY(lki_copy_text(ctx, lk_table_name(a, features[j]), &s->names[j]));
+    }
+    LKI_TRY(append(t, a, features, 0));
+    if (b != NULL) {
+        LKI_TRY(append(t, b, matched, 1));
+    }
+    standardize(t);
+    return LK_OK;
+}
+
+lk_status lki_samples_read_columns(lki_testing *t, const lk_table *table, const int64_t *columns, int64_t d)
+{
+    return read_columns(t, table, columns, NULL, NULL, d);
+}
+
+lk_status lki_samples_read(lki_testing *t, const lk_table *a, const lk_table *b)
+{
     const lk_roles roles = {.size = sizeof roles, .features = t->options.features, .ignore = t->options.ignore};
     int64_t *features = NULL, *matched = NULL, d = 0;
     lk_status status = LK_OK;
-    t->single = b == NULL;
-    LKI_GOTO(status, done, lki_roles_resolve(ctx, a, &roles, &features, &d, NULL, NULL, NULL));
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, sizeof *matched, &matched));
+    LKI_GOTO(status, done, lki_roles_resolve(t->ctx, a, &roles, &features, &d, NULL, NULL, NULL));
+    LKI_GOTO(status, done, lki_allocate(t->ctx, (size_t)d, sizeof *matched, &matched));
     if (b != NULL) {
         LKI_GOTO(status, done, match(t, a, b, features, &d, matched));
     }
-    const size_t cells = lki_product((size_t)most, (size_t)d);
-    if (8.0 * (double)cells > (double)lki_memory_limit(ctx)) {
-        status = lki_fail(ctx, LK_ERROR_MEMORY, "%lld rows of %lld features occupy more than the memory limit of %lld bytes; raise it",
-                          (long long)most, (long long)d, (long long)lki_memory_limit(ctx));
-        goto done;
-    }
-    s->d = d;
-    LKI_GOTO(status, done, lki_zeros(ctx, (size_t)d, sizeof *s->names, &s->names));
-    LKI_GOTO(status, done, lki_allocate(ctx, cells, sizeof *s->z, &s->z));
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)most, sizeof *s->rows, &s->rows));
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, sizeof *s->scale, &s->scale));
-    LKI_GOTO(status, done, lki_allocate(ctx, (size_t)d, sizeof *s->mean, &s->mean));
-    for (int64_t j = 0; j < d; j++) {
-        LKI_GOTO(status, done, lki_copy_text(ctx, lk_table_name(a, features[j]), &s->names[j]));
-    }
-    LKI_GOTO(status, done, append(t, a, features, 0));
-    if (b != NULL) {
-        LKI_GOTO(status, done, append(t, b, matched, 1));
-    }
-    standardize(t);
+    status = read_columns(t, a, features, b, matched, d);
 done:
-    lki_release(ctx, features);
-    lki_release(ctx, matched);
+    lki_release(t->ctx, features);
+    lki_release(t->ctx, matched);
     return status;
 }
 
@@ -197,6 +208,17 @@ lk_status lki_testing_bandwidth(lki_testing *t)
     const lk_status status = lki_median_bandwidth(t->ctx, s->z, s->N, s->d, order, t->bandwidth);
     lki_release(t->ctx, order);
     return status;
+}
+
+void lki_hand_over_witness(lki_testing *t)
+{
+    lk_test *out = t->out;
+    out->witness = t->witness;
+    out->rows = t->samples.rows;
+    out->first = t->samples.n;
+    out->count = t->samples.N;
+    t->witness = NULL;
+    t->samples.rows = NULL;
 }
 
 void lki_testing_close(lki_testing *t, lk_status status)

@@ -9,7 +9,7 @@
 #include <likely/test.h>
 
 /* The room's random streams of tests: labellings count on from the first, slices and the rest have their own. */
-enum { LKI_STREAM_LABELS = 1 << 21, LKI_STREAM_SLICES, LKI_STREAM_SPLIT, LKI_STREAM_PAIRS };
+enum { LKI_STREAM_LABELS = 1 << 21, LKI_STREAM_SLICES, LKI_STREAM_SPLIT, LKI_STREAM_PAIRS, LKI_STREAM_REFITS };
 
 struct lk_test {
     json_t *info;
@@ -45,8 +45,12 @@ typedef struct lki_testing {
 lk_status lki_testing_options(lki_testing *t, const lk_test_options *given, const char *const *names, int *which) LK_NODISCARD;
 /* Reads the samples of two tables, or (b = NULL) one. */
 lk_status lki_samples_read(lki_testing *t, const lk_table *a, const lk_table *b) LK_NODISCARD;
+/* The same of one table's columns, whatever options name. */
+lk_status lki_samples_read_columns(lki_testing *t, const lk_table *table, const int64_t *columns, int64_t d) LK_NODISCARD;
 /* t->bandwidth by options and the median rule of all rows. */
 lk_status lki_testing_bandwidth(lki_testing *t) LK_NODISCARD;
+/* The witness goes over to the test, with the numbers of its rows. */
+void lki_hand_over_witness(lki_testing *t);
 /* Frees all but t->out; on a failure this too. */
 void lki_testing_close(lki_testing *t, lk_status status);
 

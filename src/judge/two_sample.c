@@ -92,18 +92,6 @@ done:
     return lki_tell(t, "witness", list);
 }
 
-/* The witness goes over to the test, with the numbers of its rows. */
-static void hand_over(lki_testing *t)
-{
-    lk_test *out = t->out;
-    out->witness = t->witness;
-    out->rows = t->samples.rows;
-    out->first = t->samples.n;
-    out->count = t->samples.N;
-    t->witness = NULL;
-    t->samples.rows = NULL;
-}
-
 /* ---- the test ---- */
 
 static lk_status make(lki_testing *t, const lk_table *a, const lk_table *b, const lk_test_options *options)
@@ -126,7 +114,7 @@ static lk_status make(lki_testing *t, const lk_table *a, const lk_table *b, cons
     LKI_TRY(tests[which](t));
     LKI_TRY(lki_tell_features(t));
     LKI_TRY(tell_extremes(t));
-    hand_over(t);
+    lki_hand_over_witness(t);
     return LK_OK;
 }
 

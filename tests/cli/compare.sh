@@ -40,7 +40,7 @@ echo == wrong
 try likely compare a.lk
 try likely compare a.lk x.lk
 try likely compare x.lk a.lk
-try likely compare a.lk l.csv
+try likely compare l.csv a.lk
 try likely compare - -
 try likely compare a.lk b.lk --draws 1
 try likely compare a.lk nothing.lk

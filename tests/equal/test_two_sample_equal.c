@@ -35,8 +35,36 @@ static void threads(void **state)
     lk_context_free(two);
 }
 
+static void fit_of_a_model(void **state)
+{
+    (void)state;
+    lk_context *contexts[2] = {check_context(1), check_context(2)};
+    double *x = normal_values(3, 300, 2, 0, 1);
+    for (int refit = 0; refit < 2; refit++) {
+        char *texts[2] = {NULL};
+        for (int c = 0; c < 2; c++) {
+            lk_table *table = gmm_table(contexts[c], x, 300, 2), *boundary = gmm_table(contexts[c], x, 7, 2);
+            lk_model *model = gmm_fit(contexts[c], table, "components=2", NULL, NULL, NULL);
+            const lk_test_options options = {.size = sizeof options, .permutations = refit ? 20 : 300, .seed = 5, .refit = refit};
+            lk_test *test = NULL;
+            check_ok(contexts[c], lk_test_model(contexts[c], model, table, refit ? NULL : boundary, &options, &test));
+            check_ok(contexts[c], lk_test_info(contexts[c], test, &texts[c]));
+            lk_test_free(contexts[c], test);
+            lk_model_free(model);
+            lk_table_free(table);
+            lk_table_free(boundary);
+        }
+        assert_string_equal(texts[0], texts[1]);
+        lk_free(contexts[0], texts[0]);
+        lk_free(contexts[1], texts[1]);
+    }
+    free(x);
+    lk_context_free(contexts[0]);
+    lk_context_free(contexts[1]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(threads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(threads), cmocka_unit_test(fit_of_a_model)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

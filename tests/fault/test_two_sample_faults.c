@@ -14,6 +14,18 @@ static lk_status everything(lk_context *ctx, void *state)
         status = lk_test_two_samples(ctx, a, b, &options, &test);
         lk_test_free(ctx, test);
     }
+    lk_table *boundary = NULL;
+    lk_model *model = NULL;
+    status = status == LK_OK ? lk_table_from_array(ctx, values, 5, 2, NULL, &boundary) : status;
+    status = status == LK_OK ? gmm_try(ctx, a, "components=1", NULL, NULL, NULL, &model) : status;
+    for (int turn = 0; turn < 2 && status == LK_OK; turn++) {
+        const lk_test_options options = {.size = sizeof options, .permutations = 9, .seed = 5, .refit = turn};
+        lk_test *test = NULL;
+        status = lk_test_model(ctx, model, b, turn == 0 ? boundary : NULL, &options, &test);
+        lk_test_free(ctx, test);
+    }
+    lk_model_free(model);
+    lk_table_free(boundary);
     lk_table_free(a);
     lk_table_free(b);
     return status;
