@@ -1,4 +1,5 @@
 // The density of a report behind one face: from parameters of a mixture, or from grids that the library computed.
+import { Kernels } from "./kernels.js";
 import { Mixture } from "./mixture.js";
 
 const linspace = (low, high, n) => Float64Array.from({ length: n }, (_, i) => low + ((high - low) * i) / (n - 1));
@@ -140,6 +141,41 @@ export class GridDensity extends Density {
   }
 }
 
+// Grids until something is given; then the kernels of the points, by any number of given values.
+export class KernelDensity extends GridDensity {
+  constructor(report) {
+    super(report);
+    this.kernels = new Kernels(report.density.kernels, report.density.transform);
+    this.given = "any";
+  }
+
+  line(s, given) {
+    const others = new Map([...given].filter(([j]) => j !== s));
+    if (others.size === 0) {
+      return super.line(s, others);
+    }
+    const points = this.kernels.weigh(others);
+    if (points === null) {
+      return null;
+    }
+    const at = this.kernels.evaluator(s, points);
+    const x = this.places(s, points.length > 2000 ? 121 : 241);
+    const p = x.map(at);
+    return { x, p, at, quantiles: (shares) => gridQuantiles(x, p, shares) };
+  }
+
+  pair(a, b, given, side = 72) {
+    const others = new Map([...given].filter(([j]) => j !== a && j !== b));
+    const ready = others.size === 0 ? super.pair(a, b) : null;
+    const points = ready ? null : this.kernels.weigh(others);
+    if (points === null) {
+      return ready;
+    }
+    const centres = ([low, high]) => linspace(low + (high - low) / side / 2, high - (high - low) / side / 2, side);
+    return { values: this.kernels.plane(a, b, centres(this.ranges[a]), centres(this.ranges[b]), points), side, x: this.ranges[a], y: this.ranges[b] };
+  }
+}
+
 // p(target | one input), the other inputs at their medians.
 export class ConditionalDensity extends Density {
   constructor(report) {
@@ -193,7 +229,7 @@ export class ClassDensity extends Density {
 
 export function densityOf(report) {
   const kind = report.density.kind;
-  return kind === "mixture" ? new MixtureDensity(report) : kind === "grid" ? new GridDensity(report)
+  return kind === "mixture" ? new MixtureDensity(report) : kind === "grid" ? (report.density.kernels ? new KernelDensity(report) : new GridDensity(report))
     : kind === "conditional" ? new ConditionalDensity(report) : kind === "classes" ? new ClassDensity(report) : null;
 }
 

@@ -2,7 +2,7 @@
 import { bands, barsOf, classLines, colour, curve, plane, spark } from "./charts.js";
 import { ClassDensity, ConditionalDensity } from "./density.js";
 import { el, figure, section } from "./dom.js";
-import { number, percent, shorten } from "./format.js";
+import { count, number, percent, shorten } from "./format.js";
 
 const SHARES = [0.05, 0.25, 0.5, 0.75, 0.95];
 const STEPS = 200;
@@ -185,7 +185,8 @@ function joint(report, density) {
     return { node: [main, single(report, density, before[0])], show: null };
   }
   const clear = el("button", { type: "button", on: { click: () => { given.clear(); update(); } } }, "Give nothing");
-  const hint = density.given === "one" ? el("p", { class: "note" }, "This density is known on grids of pairs: one value is given at a time.") : null;
+  const hint = density.given === "one" ? el("p", { class: "note" }, "This density is known on grids of pairs: one value is given at a time.")
+    : density.kernels?.kept < density.kernels?.all ? el("p", { class: "note" }, `What follows from given values is that of ${count(density.kernels.kept)} of the ${count(density.kernels.all)} kernels, evenly chosen.`) : null;
   const node = el("div", { class: "explore" }, el("div", {}, el("div", { class: "controls" }, controls), main),
     el("div", { class: "gives" }, el("div", { class: "give-title" }, el("h3", {}, "What if"), clear), said, hint, rows));
   setTimeout(update, 0);

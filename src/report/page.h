@@ -54,6 +54,8 @@ lk_status lki_page_points(lk_context *ctx, const lki_page *page) LK_NODISCARD;
 /* page_table.c, page_density.c, page_trust.c, page_predictions.c, page_strange.c: each sets its part of page->root. */
 lk_status lki_page_table(lk_context *ctx, const lki_page *page) LK_NODISCARD;
 lk_status lki_page_density(lk_context *ctx, lki_page *page) LK_NODISCARD;
+/* page_kernels.c: density["kernels"] of a kernel density over the shown features, and the transforms of these; nothing for any other model. */
+lk_status lki_page_kernels(lk_context *ctx, const lk_model *part, const json_t *info, json_t *density) LK_NODISCARD;
 lk_status lki_page_trust(lk_context *ctx, lki_page *page) LK_NODISCARD;
 lk_status lki_page_predictions(lk_context *ctx, const lki_page *page, json_t *trust) LK_NODISCARD;
 lk_status lki_page_strange(lk_context *ctx, const lki_page *page) LK_NODISCARD;

@@ -126,7 +126,21 @@ static lk_status grid_pair(lk_context *ctx, const lki_page *page, int64_t a, int
     return status;
 }
 
-/* {"kind": "grid", "line", "side", "lines": one a shown feature, "pairs"}. */
+/* What the page evaluates itself where several values are given. */
+static lk_status grid_kernels(lk_context *ctx, const lki_page *page, json_t *density)
+{
+    lk_model *own;
+    const lk_model *part;
+    json_t *info = NULL;
+    LKI_TRY(part_of(ctx, page, page->shown, page->shown_count, &own, &part));
+    lk_status status = info_of(ctx, part, &info);
+    status = status == LK_OK ? lki_page_kernels(ctx, part, info, density) : status;
+    json_decref(info);
+    lk_model_free(own);
+    return status;
+}
+
+/* {"kind": "grid", "line", "side", "lines": one a shown feature, "pairs", "kernels", "transform"}. */
 static lk_status density_grid(lk_context *ctx, const lki_page *page, json_t *density)
 {
     json_t *lines = json_array(), *pairs = json_array();
@@ -148,7 +162,7 @@ static lk_status density_grid(lk_context *ctx, const lki_page *page, json_t *den
         }
     }
     lki_release(ctx, x);
-    return status;
+    return status == LK_OK ? grid_kernels(ctx, page, density) : status;
 }
 
 /* The median of each feature over the sampled rows. */

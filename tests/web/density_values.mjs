@@ -86,6 +86,35 @@ function check(title, csv, fit, { names, given }) {
   }
 }
 
+// Kernel densities: what follows from any number of given values, one feature at a time, and a pair of features where two are left.
+function checkKernels(title, csv, fit, { names, given }) {
+  const model = place("m.lk");
+  run("fit", csv, "-m", "kde", ...fit, "-q", "-o", model);
+  const density = densityOf(JSON.parse(run("report", model, csv, "--json", "-q")));
+  const rows = rowsOf(readFileSync(csv, "utf8"), names);
+  const file = write("rows.csv", names, rows);
+  for (const known of given) {
+    const [part, single] = [place("part.lk"), place("single.lk")];
+    run("condition", model, "--given", Object.entries(known).map(([k, v]) => `${k}=${v}`).join(","), "-q", "-o", part);
+    const map = new Map(Object.entries(known).map(([k, v]) => [density.features.indexOf(k), v]));
+    const rest = density.features.map((_, j) => j).filter((j) => !map.has(j));
+    const words = `${title}: given ${Object.keys(known).join(", ")}`;
+    rest.forEach((j) => {
+      const name = density.features[j];
+      run("marginal", part, "--features", name, "-q", "-o", single);
+      const at = density.line(j, map).at;
+      compare(`${words}: ${name}`, rows.map((r) => at(r[names.indexOf(name)])), column(run("density", single, file, "-q"), "log_density").map(Math.exp));
+    });
+    if (rest.length === 2) {
+      const [a, b] = rest;
+      const { values, side, x, y } = density.pair(a, b, map, 24);
+      const at = ([low, high], i) => low + ((i + 0.5) / side) * (high - low);
+      const cells = write("cells.csv", [density.features[a], density.features[b]], [...values].map((_, k) => [at(x, k % side), at(y, Math.floor(k / side))]));
+      compare(`${words}: the pair`, [...values], column(run("density", part, cells, "-q"), "log_density").map(Math.exp));
+    }
+  }
+}
+
 try {
   const faithful = { names: ["eruptions", "waiting"], given: [{ eruptions: 2 }, { waiting: 80 }] };
   check("two components", data("faithful.csv"), ["-k", "2"], faithful);
@@ -95,6 +124,13 @@ try {
   check("logit", shares, ["-k", "2", "--transform", "logit:share"], { names: ["share", "waiting"], given: [{ share: 0.4 }] });
   const iris = ["Sepal.Length", "Sepal.Width", "Petal.Length", "Petal.Width"];
   check("classes", data("iris.csv"), ["--label", "Species", "-k", "2"], { names: iris, given: [{ "Petal.Length": 4.9 }, { "Sepal.Width": 3, "Petal.Width": 1.5 }, { "Sepal.Length": 6, "Sepal.Width": 3, "Petal.Width": 1.5 }] });
+  const some = [{ "Petal.Length": 4.9 }, { "Sepal.Width": 3, "Petal.Width": 1.5 }, { "Sepal.Length": 6, "Sepal.Width": 3, "Petal.Width": 1.5 }];
+  checkKernels("kernels", data("iris.csv"), ["--ignore", "Species"], { names: iris, given: some });
+  checkKernels("kernels by class, transformed", data("iris.csv"), ["--label", "Species", "--transform", "log:Petal.Length,standardize", "--bandwidth", "0.4"], { names: iris, given: some.slice(0, 2) });
+  checkKernels("kernels between ends", data("faithful.csv"), ["--bounds", "eruptions=1.5:5.5,waiting=40:", "--kernel", "epanechnikov", "--bandwidth", "1,20"], { names: faithful.names, given: faithful.given });
+  for (const kernel of ["laplace", "matern32", "matern52", "cauchy", "biweight", "triweight", "tricube", "cosine", "box", "triangle"]) {
+    checkKernels(`kernel ${kernel}`, data("faithful.csv"), ["--kernel", kernel, "--bandwidth", "0.5,6"], { names: faithful.names, given: faithful.given.slice(0, 1) });
+  }
   // The normal distribution function against values of Abramowitz and Stegun (1964), table 26.1 (15 decimals there), and its tails.
   compare("normal distribution function", [0, 1, 2, 3, -5].map(normalCdf), [0.5, 0.841344746068543, 0.977249868051821, 0.998650101968370, 2.866515718791939e-7]);
   // Regions of the standard normal of two dimensions: the level that holds a share p is (1 - p) times the largest density.

@@ -134,6 +134,30 @@ async function moves(context, made) {
   await page.close();
 }
 
+// Two values given to a kernel density: what is drawn for a third feature is the library's.
+async function kernelMoves(context, made) {
+  const { page, said } = await open(context, made, 1280);
+  for (const [name, value] of [["Petal.Length", "4.5"], ["Sepal.Width", "3.1"]]) {
+    const typed = page.getByRole("spinbutton", { name: `value of ${name}, typed` });
+    await typed.fill(value);
+    await typed.press("Enter");
+  }
+  const words = await page.locator("#density .said").innerText();
+  expect("kernels: two values are given at once", words.includes("Petal.Length = 4.5") && words.includes("Sepal.Width = 3.1"), words);
+  const got = await page.evaluate(() => { const { density } = window.likely; const f = (n) => density.features.indexOf(n);
+    return Math.log(density.line(f("Petal.Width"), new Map([[f("Petal.Length"), 4.5], [f("Sepal.Width"), 3.1]])).at(1.4)); });
+  run("condition", made.model, "--given", "Petal.Length=4.5,Sepal.Width=3.1", "-q", "-o", place("c.lk"));
+  run("marginal", place("c.lk"), "--features", "Petal.Width", "-q", "-o", place("cm.lk"));
+  writeFileSync(place("at.csv"), "Petal.Width\n1.4\n");
+  const wanted = Number(run("density", place("cm.lk"), place("at.csv"), "-q").trim().split("\n")[1]);
+  expect("kernels: the density in the browser is the library's", near(got, wanted), [got, wanted]);
+  const median = Number(await page.locator(".give", { hasText: "Petal.Width" }).first().getAttribute("data-median"));
+  const told = medianOf(made.model, { "Petal.Length": 4.5, "Sepal.Width": 3.1 }, "Petal.Width");
+  expect("kernels: the median is the library's, as far as a picture tells", Math.abs(median - told) < 2e-3, [median, told]);
+  expect("kernels: nothing in the console", said.length === 0, said);
+  await page.close();
+}
+
 // One feature: the slider says the density there.
 async function single(context, made) {
   const { page } = await open(context, made, 1000);
@@ -197,7 +221,9 @@ try {
   const waiting = make("waiting", place("waiting.csv"), ["-k", "2", "--noise"]);
   await sound(context, waiting, without("pairs"));
   await single(context, waiting);
-  await sound(context, make("kernels", data("iris.csv"), ["-m", "kde", "--ignore", "Species"]), without("components"));
+  const kernels = make("kernels", data("iris.csv"), ["-m", "kde", "--ignore", "Species"]);
+  await sound(context, kernels, without("components"));
+  await kernelMoves(context, kernels);
   await sound(context, make("net", data("iris.csv"), ["-m", "net", "--target", "Petal.Width", "--ignore", "Species", "--steps", "300"]), without("pairs", "components"));
   await sound(context, make("counts", data("faithful.csv"), ["-m", "net", "--target", "waiting", "--law", "poisson", "--steps", "300"]), without("pairs", "components"));
   await sound(context, make("told", data("iris.csv"), ["-m", "net", "--label", "Species", "--steps", "300"]), without("pairs", "components", "strange"));
