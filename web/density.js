@@ -159,9 +159,9 @@ export class KernelDensity extends GridDensity {
       return null;
     }
     const at = this.kernels.evaluator(s, points);
-    const x = this.places(s, points.length > 2000 ? 121 : 241);
+    const x = this.places(s, this.kernels.kept > 1000 ? 121 : 241);
     const p = x.map(at);
-    return { x, p, at, quantiles: (shares) => gridQuantiles(x, p, shares) };
+    return { x, p, at, quantiles: (shares) => gridQuantiles(x, p, shares).map((guess, i) => this.kernels.quantile(s, points, shares[i], guess)) };
   }
 
   pair(a, b, given, side = 72) {

@@ -16,9 +16,15 @@ function pointsOf(report, a, b, colours) {
   return values[a].map((x, i) => ({ x, y: values[b][i], group: groups ? groups[i] : null })).filter((p) => p.x !== null && p.y !== null);
 }
 
+// Of all rows as they stand; of weighted rows, of the points, which are chosen by weight.
 function histogramOf(report, s) {
   const column = report.table.columns.find((c) => c.name === report.model.columns[report.shown[s]]);
-  return column?.histogram ? barsOf(column.histogram, column.count) : [];
+  if (!column?.histogram || !report.weight) {
+    return column?.histogram ? barsOf(column.histogram, column.count) : [];
+  }
+  const { low, width, counts } = column.histogram;
+  const values = report.points.values[s].filter((v) => v !== null);
+  return barsOf({ low, width, counts: counts.map((_, i) => values.filter((v) => Math.floor((v - low) / width) === i).length) }, values.length);
 }
 
 function choice(label, options, value, change) {
@@ -134,7 +140,7 @@ function joint(report, density) {
     const shownTwo = freeOf(state.x) && freeOf(state.y);
     caption.replaceChildren(many ? (shownTwo ? `p(${names[state.x]}, ${names[state.y]}${given.size ? " | given values" : ""}): regions that hold 50, 75, 90, 95 and 99% of the probability`
       : "One of the two is given: the density of the other; dashed, before anything was given")
-      : "Density over the histogram of all rows");
+      : report.weight ? "Density over the histogram of the points, rows chosen by their weights" : "Density over the histogram of all rows");
     said.textContent = given.size === 0 ? "Nothing is given yet: drag on a small density, or move a slider, to give a value. Beside each name stand its median and the interval of 90%."
       : possible ? `Shown is what follows${words()}.` : impossible;
   };

@@ -35,6 +35,7 @@ export function componentSection(report, density) {
   const left = order.length - told.length;
   return section("components", classes ? "Classes and their components" : mixture.components.length === 1 ? "The component" : "The components",
     table(`Weight, and ${features.some((_, j) => curved(j)) ? "centre" : "mean"} of each feature${errors ? ", \u00b1 a standard error," : ""} with its spread below`, [classes ? "component" : "component", "weight", ...features.map((f) => shorten(f, 22))], rows, features.map((_, j) => j + 2).concat([1])),
+    report.absent.intervals ? el("p", { class: "note" }, `Without standard errors: ${report.absent.intervals}.`) : null,
     left > 0 ? el("p", { class: "note" }, `${count(left, "lighter component")} are not listed.`) : null, heat);
 }
 

@@ -3,7 +3,7 @@ import { barsOf, patterns, tinyBars } from "./charts.js";
 import { el, figure, section, table } from "./dom.js";
 import { count, number, percent, shorten } from "./format.js";
 
-const ROLES = { feature: "feature", target: "what is predicted", label: "class", id: "row names", "": "not used" };
+const ROLES = { feature: "feature", target: "what is predicted", label: "class", id: "row names", weight: "weights", "": "not used" };
 
 function method(report) {
   const { model } = report;
@@ -96,6 +96,9 @@ function missingPart(report) {
 export function dataSection(report) {
   const { table: data } = report;
   const notes = [];
+  if (report.weight) {
+    notes.push(`Rows count by their weights, ${shorten(report.weight, 30)}: in the likelihood, and in the rows and points that are chosen. This table is of the rows as they stand.`);
+  }
   if (data.duplicate_rows > 0) {
     notes.push(`${count(data.duplicate_rows, "row repeats", "rows repeat")} an earlier one.`);
   }

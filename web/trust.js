@@ -29,6 +29,13 @@ function convergence({ model }) {
     : verdict(POOR, "Not converged", `after ${count(model.iterations, "iteration")}: more are needed (--max-iter).`);
 }
 
+// Weights are not kept in a model: that it had some shows where their sum is no whole number.
+function weights(report) {
+  const { n } = report.model;
+  return report.weight || n === null || n === undefined || Number.isInteger(n) || report.model.classes ? null
+    : verdict(LOOK, "Weights.", `The rows of the fit had weights that sum to ${number(n)}; here each row counts once. If they are these rows, give report --weight COLUMN.`);
+}
+
 function heldOut({ model, trust }) {
   if (trust.held_out.rows) {
     const gap = trust.data.mean_log_density - trust.held_out.mean_log_density;
@@ -166,7 +173,7 @@ function fitTable(report) {
 }
 
 export function trustSection(report) {
-  const lines = [convergence(report), heldOut(report), coverage(report, report), margins(report), predictions(report), classVerdict(report, report), errors(report)].filter(Boolean);
+  const lines = [convergence(report), weights(report), heldOut(report), coverage(report, report), margins(report), predictions(report), classVerdict(report, report), errors(report)].filter(Boolean);
   const fitted = fitTable(report);
   fitted.querySelector("thead").remove();
   const absent = Object.entries(report.absent).filter(([part]) => ["likelihood", "pit", "quantiles", "predictions", "classes", "intervals"].includes(part));

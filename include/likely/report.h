@@ -22,6 +22,7 @@ typedef struct lk_report_options {
     int64_t points;           /**< rows drawn as points, at most 10 000; 0 = 1500 */
     int64_t strange;          /**< strangest rows to list, at most 100; 0 = 12 */
     int64_t seed;             /**< non-negative seed of the rows and draws that are taken */
+    const char *weight;       /**< name of a weight column: a weight of 2 counts a row twice; also of held_out where that has it; NULL = none */
 } lk_report_options;
 
 /** All that a report shows, as JSON: table (what the data are), model (what was fitted), density (parameters or grids that draw it),

@@ -38,9 +38,10 @@ Stream._fields_ = [("get_schema", GET_SCHEMA), ("get_next", GET_NEXT), ("get_las
 NULLABLE = 2
 
 DESTRUCTOR = CFUNCTYPE(None, c_void_p)
-capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+# By [ ], functions of our own: ctypes.pythonapi.NAME is one object for the whole process, and others declare it in their way.
+capsule_pointer = ctypes.pythonapi["PyCapsule_GetPointer"]
 capsule_pointer.restype, capsule_pointer.argtypes = c_void_p, [py_object, c_char_p]
-capsule_new = ctypes.pythonapi.PyCapsule_New
+capsule_new = ctypes.pythonapi["PyCapsule_New"]
 capsule_new.restype, capsule_new.argtypes = py_object, [c_void_p, c_char_p, DESTRUCTOR]
 raw_capsule_pointer = ctypes.PyDLL(None).PyCapsule_GetPointer
 raw_capsule_pointer.restype, raw_capsule_pointer.argtypes = c_void_p, [c_void_p, c_char_p]

@@ -1,4 +1,5 @@
 """What all estimators are: scikit-learn's conventions (parameters, fitted attributes, checks of rows and labels) over a model and its verbs."""
+import sys
 import warnings
 from math import isfinite
 
@@ -69,7 +70,10 @@ class Estimator:
         return "model_" in vars(self)
 
     def __sklearn_clone__(self):
-        return type(self)(**{name: copied(value) for name, value in self.get_params().items()})
+        clone = type(self)(**{name: copied(value) for name, value in self.get_params().items()})
+        if "_sklearn_output_config" in vars(self):  # as scikit-learn's clone() does
+            clone._sklearn_output_config = dict(self._sklearn_output_config)
+        return clone
 
     @property
     def _estimator_type(self):
@@ -384,7 +388,25 @@ class Centres(MixtureVerbs):
         if self.model_.info().get("transform"):
             raise UnsupportedError("distances are told of a fit without feature_transform, whose centres lie in the units of the data; "
                                    "put a transformer before it in a pipeline instead")
-        return np.column_stack([np.sqrt(((rows - centre) ** 2).sum(axis=1)) for centre in self.cluster_centers_])
+        distances = np.column_stack([np.sqrt(((rows - centre) ** 2).sum(axis=1)) for centre in self.cluster_centers_])
+        if self._output() == "default":
+            return distances
+        import pandas
+        return pandas.DataFrame(distances, index=X.index if is_frame(X) else None, columns=self.get_feature_names_out())
+
+    def set_output(self, *, transform=None):
+        """What transform() gives: "default" (an array) or "pandas" (a frame); None leaves it as it is."""
+        if transform not in (None, "default", "pandas"):
+            raise ArgumentError("transform is %r; it must be default or pandas" % (transform,))
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def _output(self):
+        """As it was set here, else in scikit-learn's configuration, where that is in use."""
+        chosen = getattr(self, "_sklearn_output_config", {}).get("transform")
+        sklearn = sys.modules.get("sklearn")
+        return chosen or (sklearn.get_config().get("transform_output", "default") if sklearn is not None else "default")
 
     def fit_transform(self, X, y=None, **options):
         """Fits, and gives the distances of the rows to the centres."""

@@ -125,7 +125,8 @@ class SamplerReport(ctypes.Structure):
 
 class ReportOptions(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("title", c_char_p), ("data", c_char_p), ("command", c_char_p), ("features", c_char_p),
-                ("id", c_char_p), ("held_out", c_void_p), ("points", c_int64), ("strange", c_int64), ("seed", c_int64)]
+                ("id", c_char_p), ("held_out", c_void_p), ("points", c_int64), ("strange", c_int64), ("seed", c_int64),
+                ("weight", c_char_p)]
 
 
 class TestOptions(ctypes.Structure):

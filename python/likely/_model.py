@@ -473,14 +473,15 @@ class Model:
             one["feature"] = self.features[one["feature"]]
         return found
 
-    def report(self, data, path=None, *, title=None, name=None, features=None, id=None, held_out=None, points=None, strange=None, seed=1):
+    def report(self, data, path=None, *, title=None, name=None, features=None, id=None, held_out=None, points=None, strange=None, weight=None,
+               seed=1):
         """One self-contained HTML page about the model and its data. With path it is written there, else given as text. name: what the data
-        are called; held_out: rows that the model was not fitted to, by which it is judged."""
+        are called; held_out: rows that the model was not fitted to, by which it is judged; weight: the column of weights in data."""
         table, kept = table_for(data, self), None if held_out is None else table_for(held_out, self)
         if name is None and isinstance(data, (str, os.PathLike)):
             name = os.path.basename(os.fspath(data))
         chosen = options(ReportOptions, title=title, data=name, features=listed(features), id=encoded(id), points=points, strange=strange,
-                         held_out=None if kept is None else kept._pointer, seed=int(seed))
+                         held_out=None if kept is None else kept._pointer, weight=encoded(weight), seed=int(seed))
         if path is None:
             return _library.text_of(lib.lk_report_html, self._pointer, table._pointer, ctypes.byref(chosen), run=_library.call)
         return _library.call(lib.lk_report_write, self._pointer, table._pointer, ctypes.byref(chosen), os.fsencode(path))

@@ -8,6 +8,7 @@ static const lk_parameter options[] = {
     {"held_out", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "FILE", "judge the model by these rows, which it was not fitted to"},
     {"features", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "COLUMNS",
      "the features to draw, at most twelve: comma-separated names, or positions from 1; the first ten if not given"},
+    {"weight", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "COLUMN", "weights of the rows, as they were given to fit: 2 counts a row twice, 0 leaves it out"},
     {"title", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "TEXT", "heading of the page; the name of DATA if not given"},
     {"name_column", LK_PARAMETER_TEXT, NULL, 0, 0, NULL, "COLUMN", "what the strangest rows are called; their numbers if not given"},
     {"points", LK_PARAMETER_INTEGER, "1500", 1, 10000, NULL, NULL, "rows drawn as points, chosen at random"},
@@ -143,7 +144,7 @@ static int run(cli_command *command)
         lk_report_options report = {.size = sizeof report, .title = cli_text(command, "title"), .data = base_name(command->operands[1]),
                                     .command = again.text, .features = cli_text(command, "features"), .id = cli_text(command, "name_column"),
                                     .held_out = held_out, .points = cli_integer(command, "points"), .strange = cli_integer(command, "strange"),
-                                    .seed = cli_integer(command, "seed")};
+                                    .seed = cli_integer(command, "seed"), .weight = cli_text(command, "weight")};
         code = deliver(command, model, table, &report);
     }
     free(again.text);

@@ -220,6 +220,7 @@ static lk_status page_heading(lk_context *ctx, const lki_page *page)
     LKI_TRY(text_or_null(ctx, page->root, "title", page->options.title));
     LKI_TRY(text_or_null(ctx, page->root, "data", page->options.data != NULL ? page->options.data : "data"));
     LKI_TRY(text_or_null(ctx, page->root, "command", page->options.command));
+    LKI_TRY(text_or_null(ctx, page->root, "weight", page->options.weight));
     LKI_TRY(lki_json_set(ctx, page->root, "seed", json_integer((json_int_t)page->options.seed)));
     LKI_TRY(lki_json_set(ctx, page->root, "method_summary", json_string(lk_model_method(page->model)->summary)));
     LKI_TRY(lki_json_set(ctx, page->root, "citation", json_string(lk_model_method(page->model)->citation)));

@@ -19,6 +19,7 @@ enum { LKI_PAGE_CONDITIONED = 64 };
 typedef struct lki_page_rows {
     const lk_table *table;
     int64_t *columns; /* d: of the model's features */
+    int64_t weight;   /* column of weights; -1 = none */
     int64_t all;      /* rows of the table */
     int64_t count;
     int64_t *row;     /* count: their numbers */

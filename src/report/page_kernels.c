@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Numbers that the points may be; points beyond are left out evenly. */
-enum { POINT_NUMBERS = 60000 };
+enum { POINT_NUMBERS = 24000 };
 
 /* One kernel density: that of all rows, or of a class. */
 typedef struct kernel_group {

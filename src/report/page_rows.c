@@ -40,6 +40,53 @@ done:
     return status;
 }
 
+/* The column of weights: of the data it must be there, of held-out rows it may. */
+static lk_status find_weight(lk_context *ctx, const lki_page *page, const lk_table *table, int64_t *out)
+{
+    const char *name = page->options.weight;
+    *out = -1;
+    if (name != NULL && table != page->options.held_out) {
+        return lk_table_find(ctx, table, name, out);
+    }
+    for (int64_t c = 0; name != NULL && c < lk_table_columns(table); c++) {
+        *out = strcmp(lk_table_name(table, c), name) == 0 ? c : *out;
+    }
+    return LK_OK;
+}
+
+/* Walks over the weights: their sum to *total, and (after a first walk) the numbers of the rows at r->count places of it, one at random in each
+ * of as many equal runs, so that a row is taken as often as its weight says. */
+static lk_status walk_weights(lk_context *ctx, const lki_page *page, lki_page_rows *r, bool choose, double *total)
+{
+    double w[LKI_PAGE_PIECE / 8], sum = 0.0, next = 0.0;
+    int64_t piece = (int64_t)(sizeof w / sizeof w[0]), taken = 0, last = -1;
+    for (int64_t first = 0; first < r->all; first += piece) {
+        int64_t count = r->all - first < piece ? r->all - first : piece;
+        LKI_TRY(lki_cancelled(ctx));
+        LKI_TRY(lk_table_gather(ctx, r->table, first, count, &r->weight, 1, w));
+        for (int64_t i = 0; i < count; i++) {
+            if (!(w[i] >= 0.0) || !isfinite(w[i])) {
+                return lki_fail(ctx, LK_ERROR_DATA, "row %lld: the weight is %g; it must be a number that is at least 0", (long long)(first + i) + 1, w[i]);
+            }
+            sum += w[i];
+            last = w[i] > 0.0 ? first + i : last;
+            while (choose && taken < r->count) {
+                lki_stream stream = lki_stream_new((uint64_t)page->options.seed, LKI_STREAM_REPORT, (uint64_t)taken);
+                next = ((double)taken + lki_random_uniform(&stream)) / (double)r->count * *total;
+                if (next >= sum) {
+                    break;
+                }
+                r->row[taken++] = first + i;
+            }
+        }
+    }
+    while (choose && taken < r->count) { /* by rounding */
+        r->row[taken++] = last;
+    }
+    *total = sum;
+    return sum > 0.0 ? LK_OK : lki_fail(ctx, LK_ERROR_DATA, "no row has a weight above 0");
+}
+
 lk_status lki_page_rows_choose(lk_context *ctx, const lki_page *page, const lk_table *table, lki_page_rows *r)
 {
     int64_t d = page->d, most = SAMPLE_VALUES / d;
@@ -47,16 +94,23 @@ lk_status lki_page_rows_choose(lk_context *ctx, const lki_page *page, const lk_t
     r->table = table;
     r->all = lk_table_rows(table);
     r->count = r->all < most ? r->all : most;
+    LKI_TRY(find_weight(ctx, page, table, &r->weight));
     LKI_TRY(lki_allocate(ctx, (size_t)d, sizeof *r->columns, &r->columns));
     LKI_TRY(lk_model_columns(ctx, page->model, table, r->columns));
     LKI_TRY(lki_allocate(ctx, (size_t)r->count, sizeof *r->row, &r->row));
     LKI_TRY(lki_allocate(ctx, lki_product((size_t)r->count, (size_t)d), sizeof *r->x, &r->x));
+    if (r->weight >= 0) {
+        double total = 0.0;
+        LKI_TRY(walk_weights(ctx, page, r, false, &total));
+        LKI_TRY(walk_weights(ctx, page, r, true, &total));
+    }
     for (int64_t i = 0; i < r->count; i++) {
-        /* One row of the i-th of `count` runs that together are the table. */
-        int64_t first = (int64_t)((__extension__(__int128) i) * r->all / r->count);
-        int64_t last = (int64_t)((__extension__(__int128)(i + 1)) * r->all / r->count);
-        lki_stream stream = lki_stream_new((uint64_t)page->options.seed, LKI_STREAM_REPORT, (uint64_t)i);
-        r->row[i] = first + lki_random_below(&stream, last - first);
+        if (r->weight < 0) { /* one row of the i-th of `count` runs that together are the table */
+            int64_t first = (int64_t)((__extension__(__int128) i) * r->all / r->count);
+            int64_t last = (int64_t)((__extension__(__int128)(i + 1)) * r->all / r->count);
+            lki_stream stream = lki_stream_new((uint64_t)page->options.seed, LKI_STREAM_REPORT, (uint64_t)i);
+            r->row[i] = first + lki_random_below(&stream, last - first);
+        }
         LKI_TRY(i % 256 == 0 ? lki_cancelled(ctx) : LK_OK);
         LKI_TRY(lk_table_gather(ctx, table, r->row[i], 1, r->columns, d, r->x + i * d));
     }

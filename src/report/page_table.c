@@ -141,7 +141,7 @@ static const char *role_of(const lki_page *page, int64_t column)
     if (classes != NULL && strcmp(name, lk_table_name(classes, 0)) == 0) {
         return "label";
     }
-    return page->options.id != NULL && strcmp(name, page->options.id) == 0 ? "id" : "";
+    return column == page->rows.weight ? "weight" : page->options.id != NULL && strcmp(name, page->options.id) == 0 ? "id" : "";
 }
 
 static lk_status tell_histogram(lk_context *ctx, const survey *s, int64_t c, json_t *described)

@@ -1,5 +1,6 @@
 /* How far to trust a model in a report: likelihood, probability integral transform, quantiles, classes, standard errors. */
 #include "data/json_text.h"
+#include "model/model_impl.h"
 #include "report/page.h"
 
 #include <likely/uncertainty.h>
@@ -65,7 +66,8 @@ static lk_status evaluate(lk_context *ctx, const lki_page *page, const lki_page_
     if (page->sampled) {
         LKI_TRY(sample_table(ctx, page, rows, &own));
     }
-    LKI_GOTO(status, done, lk_model_evaluate(ctx, page->model, own != NULL ? own : rows->table, NULL, &e));
+    const char *weight = own == NULL && rows->weight >= 0 ? page->options.weight : NULL; /* sampled rows are chosen by their weights */
+    LKI_GOTO(status, done, lk_model_evaluate(ctx, page->model, own != NULL ? own : rows->table, weight, &e));
     LKI_GOTO(status, done, tell_evaluation(ctx, &e, out));
     for (int64_t s = 0; pit != NULL && e.pit_ks != NULL && e.complete > 0 && s < page->shown_count; s++) {
         json_t *item = json_object();
@@ -88,7 +90,7 @@ static json_t *same_rows(const lki_page *page, const json_t *evaluation)
     const json_t *total = json_object_get(page->info, "log_likelihood"), *n = json_object_get(page->info, "n");
     double rows = json_number_value(json_object_get(evaluation, "rows"));
     double mean = json_number_value(json_object_get(evaluation, "mean_log_density"));
-    if (!json_is_number(n) || json_number_value(n) != rows) {
+    if (!json_is_number(n) || !(fabs(json_number_value(n) - rows) <= 1e-9 * rows)) { /* sums of weights may be rounded otherwise */
         return json_false();
     }
     if (!json_is_number(total) || lk_model_classes(page->model) != NULL || page->sampled) {
@@ -301,14 +303,16 @@ static lk_status tell_intervals(lk_context *ctx, const lki_page *page, const lk_
 static lk_status intervals(lk_context *ctx, const lki_page *page, json_t *trust)
 {
     lk_intervals all = {.size = sizeof all};
+    const lk_interval_options options = {.size = sizeof options, .weight = page->options.weight};
     double free_parameters = json_number_value(json_object_get(page->info, "free_parameters"));
-    if (!page->same_rows) {
+    bool gives = page->model->operations.information != NULL; /* else the refusal tells why, whatever the rows */
+    if (gives && !page->same_rows) {
         return lki_page_leave_out(ctx, page, "intervals", "standard errors come from the rows that the model was fitted to");
     }
-    if (free_parameters * free_parameters * (double)page->rows.all > INTERVALS_WORK) {
+    if (gives && free_parameters * free_parameters * (double)page->rows.all > INTERVALS_WORK) {
         return lki_page_leave_out(ctx, page, "intervals", "standard errors of so many parameters take long: likely intervals MODEL DATA");
     }
-    lk_status status = lk_model_intervals(ctx, page->model, page->rows.table, NULL, &all);
+    lk_status status = lk_model_intervals(ctx, page->model, page->rows.table, &options, &all);
     status = status == LK_OK ? tell_intervals(ctx, page, &all, trust) : status;
     lk_free(ctx, all.items);
     return lki_page_refused(ctx, page, "intervals", status);

@@ -143,6 +143,30 @@ class Conventions(unittest.TestCase):
         with self.assertRaisesRegex(likely.ArgumentError, "target= one of x1, x2$"):
             likely.KDE().fit(x).model_.predict(x)
 
+    @needs("sklearn", "python3-sklearn")
+    @needs("pandas", "python3-pandas")
+    def test_output(self):
+        """Distances as a frame: by set_output(), in a pipeline and its clone, by scikit-learn's configuration."""
+        import pandas
+        import sklearn
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        frame = pandas.DataFrame(faithful(), columns=["eruptions", "waiting"], index=np.arange(272) + 7)
+        plain = likely.KMeans(3).fit(frame).transform(frame)
+        self.assertIs(type(plain), np.ndarray)
+        names = ["kmeans0", "kmeans1", "kmeans2"]
+        told = likely.KMeans(3).set_output(transform="pandas").fit_transform(frame)
+        pandas.testing.assert_frame_equal(told, pandas.DataFrame(plain, index=frame.index, columns=names))
+        piped = make_pipeline(StandardScaler(), likely.KMeans(3)).set_output(transform="pandas")
+        for pipeline in (piped, sklearn.clone(piped)):
+            found = pipeline.fit_transform(frame)
+            self.assertEqual((list(found.columns), list(found.index)), (names, list(frame.index)))
+            self.assertEqual(list(pipeline.get_feature_names_out()), names)
+        with sklearn.config_context(transform_output="pandas"):
+            self.assertEqual(list(likely.KMeans(3).fit(frame).transform(frame).columns), names)
+        with self.assertRaises(ValueError):
+            likely.KMeans(3).set_output(transform="excel")
+
     def test_distances(self):
         """KMeans.transform() by its definition; no other estimator is a transformer."""
         x = faithful()

@@ -176,6 +176,42 @@ static void texts(void **state)
     lk_table_free(table);
 }
 
+/* Rows at the quantiles count once, as many rows far away not at all: the transform is flat, as if these were not there. Without weights half
+ * of the rows would be in its last bar. */
+static void weighted_rows(void **state)
+{
+    enum { ROWS = 400, BARS = 20 };
+    lk_context *ctx = *state;
+    double x[2 * ROWS][2];
+    const char *const names[] = {"v", "w"};
+    for (int i = 0; i < ROWS; i++) {
+        x[2 * i][0] = 3 + 2 * normal_quantile((i + 0.5) / ROWS);
+        x[2 * i][1] = 1;
+        x[2 * i + 1][0] = 1000;
+        x[2 * i + 1][1] = 0;
+    }
+    lk_table *table = NULL;
+    check_ok(ctx, lk_table_from_array(ctx, &x[0][0], 2 * ROWS, 2, names, &table));
+    lk_model *model = gmm_build(ctx, normal_json);
+    json_t *report = report_of(ctx, model, table, &(lk_report_options){.size = sizeof(lk_report_options), .weight = "w"});
+    near(num(report, "trust/data/rows"), ROWS, 0);
+    near(num(report, "trust/data/coverage_90"), 0.9, 0.015); /* levels come from 10 000 draws */
+    near(num(report, "trust/pit/0/distance"), 0.5 / ROWS, 1e-9);
+    for (size_t b = 0; b < BARS; b++) { /* 2 ROWS are taken by weight, each of the weighted ones twice */
+        near(json_number_value(json_array_get(at(report, "trust/pit/0/counts"), b)), 2.0 * ROWS / BARS, 0);
+    }
+    assert_string_equal(json_string_value(at(report, "table/columns/1/role")), "weight");
+    json_decref(report);
+    char *text = NULL;
+    x[5][1] = -1;
+    lk_table_free(table);
+    check_ok(ctx, lk_table_from_array(ctx, &x[0][0], 2 * ROWS, 2, names, &table));
+    check_status(ctx, LK_ERROR_DATA, lk_report_json(ctx, model, table, &(lk_report_options){.size = sizeof(lk_report_options), .weight = "w"}, &text));
+    check_status(ctx, LK_ERROR_ARGUMENT, lk_report_json(ctx, model, table, &(lk_report_options){.size = sizeof(lk_report_options), .weight = "u"}, &text));
+    lk_model_free(model);
+    lk_table_free(table);
+}
+
 static void refused(void **state)
 {
     lk_context *ctx = *state;
@@ -209,6 +245,6 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(exact_quantiles), cmocka_unit_test(pair_of_normals), cmocka_unit_test(texts),
-                                       cmocka_unit_test(refused)};
+                                       cmocka_unit_test(weighted_rows), cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, check_setup, check_teardown);
 }

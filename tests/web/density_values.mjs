@@ -86,8 +86,11 @@ function check(title, csv, fit, { names, given }) {
   }
 }
 
+// The middles of n equal parts.
+const linspace = (low, high, n) => Array.from({ length: n }, (_, i) => low + ((i + 0.5) / n) * (high - low));
+
 // Kernel densities: what follows from any number of given values, one feature at a time, and a pair of features where two are left.
-function checkKernels(title, csv, fit, { names, given }) {
+function checkKernels(title, csv, fit, { names, given, predicts = false }) {
   const model = place("m.lk");
   run("fit", csv, "-m", "kde", ...fit, "-q", "-o", model);
   const density = densityOf(JSON.parse(run("report", model, csv, "--json", "-q")));
@@ -105,6 +108,21 @@ function checkKernels(title, csv, fit, { names, given }) {
       const at = density.line(j, map).at;
       compare(`${words}: ${name}`, rows.map((r) => at(r[names.indexOf(name)])), column(run("density", single, file, "-q"), "log_density").map(Math.exp));
     });
+    const one = write("one.csv", Object.keys(known), [Object.values(known)]);
+    if (predicts) {
+      const name = density.features[rest[0]];
+      const predicted = run("predict", model, one, "--target", name, "--quantiles", ".05,.5,.95", "-q");
+      compare(`${words}: quantiles of ${name}`, density.line(rest[0], map).quantiles([0.05, 0.5, 0.95]), ["_q0.05", "_q0.5", "_q0.95"].map((q) => column(predicted, name + q)[0]));
+    } else { // the density, which is the library's, between two quantiles
+      const { at, quantiles } = density.line(rest[0], map);
+      const [low, middle, high] = quantiles([0.05, 0.5, 0.95]);
+      const mass = (a, b, n = 2000) => (linspace(a, b, n).reduce((sum, x) => sum + at(x), 0) * (b - a)) / n;
+      const parts = [mass(low, middle), mass(middle, high)];
+      const good = parts.every((m) => Math.abs(m - 0.45) < 1e-4);
+      console.log(`${good ? "ok" : "FAILED"}: ${words}: mass between quantiles: ${parts}`);
+      passed += good ? 1 : 0;
+      failed += good ? 0 : 1;
+    }
     if (rest.length === 2) {
       const [a, b] = rest;
       const { values, side, x, y } = density.pair(a, b, map, 24);
@@ -125,8 +143,8 @@ try {
   const iris = ["Sepal.Length", "Sepal.Width", "Petal.Length", "Petal.Width"];
   check("classes", data("iris.csv"), ["--label", "Species", "-k", "2"], { names: iris, given: [{ "Petal.Length": 4.9 }, { "Sepal.Width": 3, "Petal.Width": 1.5 }, { "Sepal.Length": 6, "Sepal.Width": 3, "Petal.Width": 1.5 }] });
   const some = [{ "Petal.Length": 4.9 }, { "Sepal.Width": 3, "Petal.Width": 1.5 }, { "Sepal.Length": 6, "Sepal.Width": 3, "Petal.Width": 1.5 }];
-  checkKernels("kernels", data("iris.csv"), ["--ignore", "Species"], { names: iris, given: some });
-  checkKernels("kernels by class, transformed", data("iris.csv"), ["--label", "Species", "--transform", "log:Petal.Length,standardize", "--bandwidth", "0.4"], { names: iris, given: some.slice(0, 2) });
+  checkKernels("kernels", data("iris.csv"), ["--ignore", "Species"], { names: iris, given: some, predicts: true });
+  checkKernels("kernels by class, transformed", data("iris.csv"), ["--label", "Species", "--transform", "log:Petal.Length,standardize", "--bandwidth", "0.4"], { names: iris, given: some.slice(0, 2), predicts: true });
   checkKernels("kernels between ends", data("faithful.csv"), ["--bounds", "eruptions=1.5:5.5,waiting=40:", "--kernel", "epanechnikov", "--bandwidth", "1,20"], { names: faithful.names, given: faithful.given });
   for (const kernel of ["laplace", "matern32", "matern52", "cauchy", "biweight", "triweight", "tricube", "cosine", "box", "triangle"]) {
     checkKernels(`kernel ${kernel}`, data("faithful.csv"), ["--kernel", kernel, "--bandwidth", "0.5,6"], { names: faithful.names, given: faithful.given.slice(0, 1) });
