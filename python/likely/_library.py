@@ -132,7 +132,7 @@ class ReportOptions(ctypes.Structure):
 class TestOptions(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("test", c_char_p), ("kernel", c_char_p), ("bandwidth", c_char_p), ("features", c_char_p),
                 ("ignore", c_char_p), ("unscaled", c_int), ("permutations", c_int64), ("slices", c_int64), ("blocks", c_int64),
-                ("seed", c_int64)]
+                ("seed", c_int64), ("refit", c_int)]
 
 
 class Importance(ctypes.Structure):
