@@ -55,7 +55,7 @@ def main():
         if TINY:
             record("fit birch1", seconds, "s")
             return
-        done = subprocess.run(["/usr/bin/python3", "-c", PEER, path, str(K)], env=env, capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", PEER, path, str(K)], env=env, capture_output=True, text=True)
         if done.returncode != 0:
             print("no scikit-learn")
             sys.exit(77)

@@ -40,7 +40,7 @@ def ours(path, memory=0):
 
 
 def peer(path):
-    out = subprocess.run(["/usr/bin/python3", "-c", PEER, path], capture_output=True, text=True)
+    out = subprocess.run([sys.executable, "-c", PEER, path], capture_output=True, text=True)
     if out.returncode != 0:
         return None
     return [float(v) for v in out.stdout.split()]

@@ -50,7 +50,7 @@ def ours(path, K, covariance, iterations, memory=0, gemm=False):
 
 def peer(path, K, covariance, iterations):
     env = dict(os.environ, OMP_NUM_THREADS=THREADS, OPENBLAS_NUM_THREADS=THREADS)
-    out = subprocess.run(["/usr/bin/python3", "-c", PEER, path, str(K), covariance, str(iterations)], env=env, capture_output=True,
+    out = subprocess.run([sys.executable, "-c", PEER, path, str(K), covariance, str(iterations)], env=env, capture_output=True,
                          text=True)
     if out.returncode != 0:
         sys.exit(out.stderr)

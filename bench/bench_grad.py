@@ -43,7 +43,7 @@ def ours():
 
 def peer(threads):
     env = dict(os.environ, OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads)
-    out = subprocess.run(["/usr/bin/python3", "-c", PEER, STEPS, threads], env=env, capture_output=True, text=True)
+    out = subprocess.run([sys.executable, "-c", PEER, STEPS, threads], env=env, capture_output=True, text=True)
     return json.loads(out.stdout) if out.returncode == 0 else None
 
 

@@ -121,7 +121,7 @@ def ours(name, steps):
 
 def peer(name, threads, layout):
     env = dict(os.environ, OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads)
-    out = subprocess.run(["/usr/bin/python3", "-c", PEER, name, str(STEPS[name]), threads, layout], env=env, capture_output=True, text=True)
+    out = subprocess.run([sys.executable, "-c", PEER, name, str(STEPS[name]), threads, layout], env=env, capture_output=True, text=True)
     return json.loads(out.stdout) if out.returncode == 0 else None
 
 

@@ -55,7 +55,7 @@ def main():
     if TINY:
         return
     env = dict(os.environ, OMP_NUM_THREADS=THREADS, OPENBLAS_NUM_THREADS=THREADS)
-    out = subprocess.run(["/usr/bin/python3", "-c", PEER, str(n), "3", repr(a["h"])], env=env, capture_output=True, text=True)
+    out = subprocess.run([sys.executable, "-c", PEER, str(n), "3", repr(a["h"])], env=env, capture_output=True, text=True)
     if out.returncode != 0:
         print(out.stderr)
         sys.exit(77)

@@ -375,11 +375,9 @@ class Model:
 
     def modes(self, x=None):
         """The peaks of the density, the highest first: x, log_density, mass (share of the rows whose ascent ends there), decrement and
-        curvature (certificates), of_rows and of_groups. x: rows that ascents begin from, beside the groups' centres; draws if the model
-        has no groups."""
-        if x is None and self.groups == 0:
-            x = self.sample(500)
-        rows = np.empty((0, len(self.features))) if x is None else self._rows(x)
+        curvature (certificates), of_rows and of_groups. x: rows that ascents begin from, beside the groups' centres; 1000 draws of the
+        model if none are given."""
+        rows = self._rows(self.sample(1000) if x is None else x)
         address = _library.pointer_of(lib.lk_model_modes, self._pointer, rows.ctypes.data, len(rows))
         try:
             m = Modes.from_address(address)

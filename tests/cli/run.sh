@@ -29,7 +29,7 @@ cd "$work/run" || exit 1
 PATH=$work/bin:$PATH
 DATA=$source/examples/data
 TERM=dumb
-python=/usr/bin/python3
+python=${PYTHON:-/usr/bin/python3}
 [ -x "$python" ] || python=python3
 LC_ALL=C
 export PATH DATA TERM LC_ALL python
