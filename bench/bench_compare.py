@@ -1,4 +1,4 @@
-"""Tests of two samples and of independence: time at n = 10 000, levels by simulation, and power beside the figures that hyppo publishes (benchmarks/vs_samplesize,
+"""Tests of two samples, of independence and of a model's rows: time at n = 10 000, levels by simulation, and power beside the figures that hyppo publishes (benchmarks/vs_samplesize,
 its own simulations, mean of 5 runs of 1000)."""
 import json
 import os
@@ -56,7 +56,7 @@ def speed(folder):
 
 
 def power(folder):
-    repeats = 5 if TINY else 200
+    repeats = 5 if TINY else 400
     path = os.path.join(folder, "x.npy")
     for (name, n), published in PUBLISHED.items():
         rng = np.random.default_rng(n)
@@ -72,7 +72,7 @@ def power(folder):
 
 def level(folder):
     a, b = os.path.join(folder, "a.npy"), os.path.join(folder, "b.npy")
-    for n, repeats in ((50, 5 if TINY else 400), (500, 2 if TINY else 100)):
+    for n, repeats in ((50, 5 if TINY else 1000), (500, 2 if TINY else 400)):
         rng = np.random.default_rng(n)
         rejected = dict.fromkeys(TESTS, 0)
         for r in range(repeats):
@@ -84,8 +84,33 @@ def level(folder):
             record(f"compare level of {test} n={n}", rejected[test] / repeats, f"of {repeats} at .05; .05 is right, less is safe")
 
 
+def fit(folder):
+    """A table against a model: level and power of the kernel Stein discrepancy; of rows cut off at a circle with points of it."""
+    model, rows, edge = (os.path.join(folder, name) for name in ("n.lk", "rows.npy", "edge.npy"))
+    law = {"weights": [1], "means": [[0, 0]], "covariances": [[[1, 0], [0, 1]]], "columns": ["x1", "x2"]}
+    with open(os.path.join(folder, "n.json"), "w", encoding="utf-8") as file:
+        json.dump(law, file)
+    subprocess.run([LIKELY, "fit", "--params", os.path.join(folder, "n.json"), "-q", "-o", model], check=True)
+    rng = np.random.default_rng(3)
+    angle = rng.uniform(0, 2 * np.pi, 60)
+    np.save(edge, 1.5 * np.stack([np.cos(angle), np.sin(angle)], 1))
+    cases = {"level of ksd": (0, ()), "power of ksd shift .3": (.3, ()), "level of ksd, rows cut off": (0, ("--boundary", edge)),
+             "power of ksd shift .3, rows cut off": (.3, ("--boundary", edge)), "power of ksd by the cut, boundary not told": (0, ())}
+    for n, repeats in ((50, 5 if TINY else 400), (500, 2 if TINY else 200)):
+        for name, (shift, options) in cases.items():
+            rejected = 0
+            for r in range(repeats):
+                x = rng.standard_normal((20 * n, 2)) + [shift, 0]
+                np.save(rows, (x[(x * x).sum(1) < 2.25] if "cut" in name else x)[:n])
+                rejected += compare(model, rows, *options, "--threads", "1", "--seed", str(r + 1))[0]["p"] <= 0.05
+            record(f"compare {name} n={n}", rejected / repeats, f"of {repeats} at .05")
+    n = 500 if TINY else 10000
+    np.save(rows, rng.standard_normal((n, 2)))
+    record(f"compare ksd n={n} whole command with 199 bootstrap draws", compare(model, rows, "--threads", "2")[1], "s")
+
+
 with tempfile.TemporaryDirectory() as place:
-    wanted = os.environ.get("LK_BENCH_PARTS", "speed,power,level").split(",")
-    for part in (speed, power, level):
+    wanted = os.environ.get("LK_BENCH_PARTS", "speed,power,level,fit").split(",")
+    for part in (speed, power, level, fit):
         if part.__name__ in wanted:
             part(place)

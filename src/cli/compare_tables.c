@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/compare.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -38,13 +39,17 @@ static void print_number(FILE *out, const char *label, double value, const char 
     fprintf(out, "%-18s %s%s\n", label, cli_number(value, buffer, sizeof buffer), rest);
 }
 
-static void print_table(FILE *out, char name, const char *path, const json_t *info, size_t index)
+static void print_table(FILE *out, const char *name, const char *path, const json_t *info, size_t index)
 {
     char rows[48], left[48];
     const json_t *list = json_object_get(info, "rows"), *missing = json_object_get(info, "left_out");
     const double without = json_number_value(json_array_get(missing, index));
-    fprintf(out, "%c  ", name);
+    fprintf(out, "%s  ", name);
     cli_print_clean(out, path);
+    if (index >= json_array_size(list)) { /* a model */
+        fputc('\n', out);
+        return;
+    }
     fprintf(out, "   %s rows", cli_count(json_number_value(json_array_get(list, index)), rows, sizeof rows));
     if (without > 0) {
         fprintf(out, " (%s with missing values left out)", cli_count(without, left, sizeof left));
@@ -177,7 +182,7 @@ static void print_witness(FILE *out, const json_t *info)
     cli_grid_print(grid, out, "  ", alignment);
 }
 
-int cli_tell_test(cli_command *command, const lk_test *test, const char *first, const char *second)
+int cli_tell_test(cli_command *command, const lk_test *test, cli_compared compared)
 {
     cli_report report;
     char *text = NULL;
@@ -193,14 +198,17 @@ int cli_tell_test(cli_command *command, const lk_test *test, const char *first, 
         return cli_fail(command, LK_ERROR_MEMORY);
     }
     if (cli_flag(command, "json")) {
-        json_object_set_new(info, "a", json_string(first));
-        json_object_set_new(info, "b", second != NULL ? json_string(second) : json_null());
+        for (int i = 0; i < 2; i++) {
+            char key[16];
+            snprintf(key, sizeof key, "%s", compared.name[i]);
+            key[0] = (char)tolower((unsigned char)key[0]);
+            json_object_set_new(info, key, compared.path[i] != NULL ? json_string(compared.path[i]) : json_null());
+        }
         json_dumpf(info, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
         fputc('\n', out);
     } else {
-        print_table(out, 'A', first, info, 0);
-        if (second != NULL && json_array_size(json_object_get(info, "rows")) > 1) {
-            print_table(out, 'B', second, info, 1);
+        for (size_t i = 0; i < 2 && compared.path[i] != NULL; i++) {
+            print_table(out, compared.name[i], compared.path[i], info, i);
         }
         print_result(out, info);
         if (json_object_get(info, "by_feature") != NULL) {
@@ -233,7 +241,7 @@ int cli_compare_tables(cli_command *command, const lk_table *a, const lk_table *
     const lk_test_options how = cli_test_options(command);
     lk_test *test = NULL;
     const lk_status status = lk_test_two_samples(command->context, a, b, &how, &test);
-    const int code = status == LK_OK ? cli_tell_test(command, test, command->operands[0], command->operands[1]) : cli_fail(command, status);
+    const int code = status == LK_OK ? cli_tell_test(command, test, (cli_compared){{"A", "B"}, {command->operands[0], command->operands[1]}}) : cli_fail(command, status);
     lk_test_free(command->context, test);
     return code;
 }
@@ -251,7 +259,7 @@ int cli_compare_model(cli_command *command, const lk_model *model, const lk_tabl
     }
     lk_status status = path != NULL ? lk_table_read(command->context, path, &reading, &boundary) : LK_OK;
     status = status == LK_OK ? lk_test_model(command->context, model, table, boundary, &how, &test) : status;
-    code = status == LK_OK ? cli_tell_test(command, test, command->operands[1], command->operands[0]) : cli_fail(command, status);
+    code = status == LK_OK ? cli_tell_test(command, test, (cli_compared){{"data", "model"}, {command->operands[1], command->operands[0]}}) : cli_fail(command, status);
     lk_test_free(command->context, test);
     lk_table_free(boundary);
     return code;
@@ -274,7 +282,7 @@ int cli_compare_columns(cli_command *command)
     lk_test *test = NULL;
     lk_status status = left != NULL ? lk_table_read(command->context, command->operands[0], &reading, &table) : LK_ERROR_MEMORY;
     status = status == LK_OK ? lk_test_independence(command->context, table, left, bar + 1, &how, &test) : status;
-    code = status == LK_OK ? cli_tell_test(command, test, command->operands[0], NULL) : cli_fail(command, status);
+    code = status == LK_OK ? cli_tell_test(command, test, (cli_compared){{"A", "B"}, {command->operands[0], NULL}}) : cli_fail(command, status);
     lk_test_free(command->context, test);
     lk_table_free(table);
     free(left);

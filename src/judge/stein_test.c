@@ -56,7 +56,7 @@ static double second_derivative(const rows *r, double k)
 /* out[j] = h(x_i, x_j) for j < count (Liu, Lee and Jordan 2016, definition 3.2), with a and b the scores at x and y, u = x - y, p = u / h^2:
  *   a.b k + 2 k' (b - a).p - 2 k' sum 1/h^2 - 4 k'' |p|^2.
  * With a boundary less sum_l w_l(x)' K^-1 w_l(y), w_l(x)_m = a_l k(x, b_m) + d_l k(x, b_m) over its points b_m, K their matrix: the Stein
- * kernel of the functions that vanish there (Williams and Liu 2023, theorem 3.3). work: 4 count. */
+ * kernel of the functions that vanish there (Williams and Liu 2023). work: 4 count. */
 static void stein_row(const rows *r, int64_t i, int64_t count, double *work, double *out)
 {
     double *q = work, *both = q + count, *cross = both + count, *fourth = cross + count, precision = 0.0;

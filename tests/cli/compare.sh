@@ -36,7 +36,20 @@ awk 'BEGIN { print "a,b,c"; for (i = 0; i < 80; i++) { x = sin(7 * i) * 2; print
 likely compare u.csv --independence 'a|b' | sed 's/[0-9.]*[0-9]\.[0-9]*/#/g'
 likely compare u.csv --independence 'b|a,c' --test dcorr --json | json 'v["test"], v["features"], v["left"], v["rows"], v["p"], v["b"]'
 likely compare u.csv --independence 'a|c' --json | json 'v["test"], v["p"] > .05'
+echo == a model and a table
+printf 'x,y\n0,0\n-9,0\n' >edge.csv
+likely fit s.csv --features x,y -k 1 -q -o s.lk
+likely compare s.lk t.csv --features x,y | sed 's/[0-9.]*[0-9]\.[0-9]*/#/g'
+likely compare s.lk s.csv --json | json 'v["test"], v["rows"], v["law"], v["permutations"], v["p"] > .05, v["data"], v["model"]'
+likely compare s.lk s.csv --kernel inverse_multiquadric --refit --permutations 19 --json | json 'v["kernel"], v["law"], v["p"] > .05'
+likely compare s.lk t.csv --boundary edge.csv --threads 1 >p
+likely compare s.lk t.csv --boundary edge.csv --threads 2 | cmp - p && sed -n 's/  */ /g; /^boundary/p' p
 echo == wrong
+try likely compare t.csv s.lk
+try likely compare s.lk l.csv
+try likely compare s.lk t.csv --test mmd
+try likely compare s.csv t.csv --refit
+try likely compare s.lk t.csv --boundary nothing.csv
 try likely compare a.lk
 try likely compare a.lk x.lk
 try likely compare x.lk a.lk
