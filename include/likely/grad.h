@@ -599,7 +599,7 @@ LK_API void lk_optimizer_free(lk_optimizer *optimizer);
 LK_API LK_NODISCARD lk_status lk_optimizer_step(lk_context *context, lk_optimizer *optimizer);
 
 /** Moves the parameters uphill by `sharpness` along the gradients g of the last run, to w + sharpness g / |g|. The next run then has the gradients
- * of sharpness-aware minimization (Foret et al. 2021, arXiv:2010.01412, equation 2), and the next step first takes the parameters back, so that
+ * of sharpness-aware minimization (Foret et al. 2021, arXiv:2010.01412), and the next step first takes the parameters back, so that
  * a step is run, climb, run, step. Where g is 0 nothing moves. Allocates nothing; the same bits on any number of threads.
  * @param context a context.
  * @param optimizer an optimizer whose options have a sharpness.

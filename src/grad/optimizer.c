@@ -47,7 +47,8 @@ static lk_status options_check(lk_context *ctx, const lk_optimizer_options *give
     o->epsilon = o->epsilon == 0.0 ? 1e-8 : o->epsilon;
     bool good = (o->rule == LK_RULE_ADAMW || o->rule == LK_RULE_MOMENTUM) && o->rate > 0.0 && isfinite(o->rate) && o->decay >= 0.0 &&
                 isfinite(o->decay) && o->beta1 > 0.0 && o->beta1 < 1.0 && o->beta2 > 0.0 && o->beta2 < 1.0 && o->epsilon > 0.0 &&
-                isfinite(o->epsilon) && o->clip >= 0.0 && o->sharpness >= 0.0 && isfinite(o->sharpness) && o->average >= 0.0 && o->average < 1.0 && o->warmup >= 0 && o->steps >= 0;
+                isfinite(o->epsilon) && o->clip >= 0.0 && o->sharpness >= 0.0 &&
+                isfinite(o->sharpness) && o->average >= 0.0 && o->average < 1.0 && o->warmup >= 0 && o->steps >= 0;
     if (!good) {
         return lki_fail(ctx, LK_ERROR_ARGUMENT, "optimizer: rate %g and epsilon %g must be above 0, decay %g, clip %g and sharpness %g at least 0, "
                         "beta1 %g and beta2 %g within (0, 1), average %g within [0, 1), warmup %lld and steps %lld at least 0",

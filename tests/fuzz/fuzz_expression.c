@@ -1,19 +1,11 @@
 /* Any bytes as an expression: it is refused or evaluated, with derivatives or without to the same value, and the second derivatives of what counts as
  * quadratic are symmetric. */
+#include "fuzz_text.h"
 #include "data/expression.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int truth)
-{
-    if (!truth) {
-        abort();
-    }
-}
 
 static void evaluate(lk_context *ctx, const lki_expression *e)
 {
@@ -36,15 +28,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {"x", "y", "a b"};
     lk_context *ctx = NULL;
-    char *text = malloc(size + 1);
+    char *text = fuzz_text(data, size);
     if (text == NULL || lk_context_new(&ctx, NULL) != LK_OK) {
         free(text);
         return 0;
     }
-    if (size > 0) {
-        memcpy(text, data, size);
-    }
-    text[size] = '\0';
     lki_memory memory = lki_memory_of(ctx);
     lki_expression *e = NULL, *field[2] = {NULL, NULL};
     if (lki_expression_new(ctx, text, names, 3, &e) == LK_OK) {

@@ -1,4 +1,5 @@
 /* Model files of any bytes are refused or load to a model that answers; one that loads is written and read back to the same bytes. */
+#include "fuzz_text.h"
 #include "model/model_file.h"
 #include "model/safetensors.h"
 #include <likely/likely.h>
@@ -8,15 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int right)
-{
-    if (!right) {
-        abort();
-    }
-}
 
 /* Saves into memory; the caller releases the bytes. */
 static char *save(lk_context *ctx, const lk_model *model, size_t *size)

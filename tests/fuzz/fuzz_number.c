@@ -1,4 +1,5 @@
 /* Any bytes as a number: what is read agrees with strtod on the same characters, and reads back from its shortest form. */
+#include "fuzz_text.h"
 #include "data/number.h"
 
 #include <math.h>
@@ -6,18 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int truth)
-{
-    if (!truth) {
-        abort();
-    }
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size + 1);
+    char *text = malloc(size + 1); /* not ended by a 0: nothing may be read beyond */
     if (text == NULL) {
         return 0;
     }

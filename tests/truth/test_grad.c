@@ -392,7 +392,7 @@ static void per_sample(void **state)
 }
 
 /* Steps of sharpness-aware minimization of f(w) = (a w0^2 + b w1^2) / 2, by hand: w -= rate H (w + rho H w / |H w|) (Foret et al. 2021,
- * arXiv:2010.01412, equations 2 and 3), which without the climb would be w -= rate H w. */
+ * arXiv:2010.01412), which without the climb would be w -= rate H w. */
 static void sharpness(void **state)
 {
     enum { STEPS = 5 };
